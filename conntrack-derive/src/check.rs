@@ -1,0 +1,59 @@
+//! Rules that span fields.
+
+use crate::ctxt::Ctxt;
+use crate::model::{AlternativeKind, Container, Kind, Role};
+
+pub(crate) fn check(ctxt: &Ctxt, container: &Container) {
+    named_once(ctxt, container);
+    kept_once(ctxt, container);
+    padding_has_a_constant(ctxt, container);
+    groups_are_plain(ctxt, container);
+}
+
+/// Two fields that name the same constant; that two constants have one number is for the compiler to find.
+fn named_once(ctxt: &Ctxt, container: &Container) {
+    let mut seen = Vec::new();
+    for constant in container.kind.constants().into_iter().chain(&container.pads) {
+        let name = constant.name();
+        if seen.contains(&name) {
+            ctxt.error(&constant.path, format!("`{name}` is declared twice; of two attributes with one number only the last would count"));
+        }
+        seen.push(name);
+    }
+}
+
+fn kept_once(ctxt: &Ctxt, container: &Container) {
+    let rest = container.kind.members().into_iter().filter(|member| matches!(member.role, Role::Rest));
+    for member in rest.skip(1) {
+        ctxt.push(syn::Error::new(member.span, "what is not declared is kept once: there is another `rest`"));
+    }
+    if let Kind::Choice(alternatives) = &container.kind {
+        let other = alternatives.iter().filter(|alternative| matches!(alternative.kind, AlternativeKind::Other));
+        for alternative in other.skip(1) {
+            ctxt.error(&alternative.ident, "what is not declared is kept once: there is another `other`");
+        }
+    }
+}
+
+fn padding_has_a_constant(ctxt: &Ctxt, container: &Container) {
+    for member in container.kind.members() {
+        if member.or_padding && !matches!(member.role, Role::Attribute(_)) {
+            ctxt.push(syn::Error::new(member.span, "`or_padding` goes with one constant"));
+        }
+        if member.since.is_some() && matches!(member.role, Role::Flatten | Role::Rest) {
+            ctxt.push(syn::Error::new(member.span, "`since` goes with a constant"));
+        }
+    }
+}
+
+/// Which variant a group's attribute belongs to must be plain from its number.
+fn groups_are_plain(ctxt: &Ctxt, container: &Container) {
+    let Kind::Choice(alternatives) = &container.kind else { return };
+    for alternative in alternatives {
+        if let AlternativeKind::Group(members) = &alternative.kind {
+            for member in members.iter().filter(|member| matches!(member.role, Role::Flatten | Role::Rest)) {
+                ctxt.push(syn::Error::new(member.span, "in a variant, each field names its own constant"));
+            }
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! What a declaration means. Code is generated from this, never from `syn` attributes.
+
+use proc_macro2::Span;
+use quote::ToTokens;
+use syn::spanned::Spanned;
+use syn::{Data, DeriveInput, Field, Fields, Ident, Index, LitStr, Path, Type, Variant, parse_quote};
+
+use crate::attr::{ContainerAttr, FieldAttr, doc};
+use crate::ctxt::Ctxt;
+
+/// The struct or enum that derives.
+pub(crate) struct Container {
+    pub(crate) ident: Ident,
+    /// Where the codec is: `::conntrack`, unless the user says otherwise.
+    pub(crate) krate: Path,
+    pub(crate) doc: String,
+    pub(crate) kind: Kind,
+    pub(crate) pads: Vec<Constant>,
+}
+
+pub(crate) enum Kind {
+    /// A struct: its members in kernel order.
+    Nest(Vec<Member>),
+    /// An enum: one of its variants.
+    Choice(Vec<Alternative>),
+    /// A payload in a new type.
+    Transparent(Member),
+    /// A C struct that `deku` reads and writes.
+    Layout,
+}
+
+/// A field that declares something.
+pub(crate) struct Member {
+    /// How code reaches the field: its name, or its index.
+    pub(crate) access: syn::Member,
+    pub(crate) ty: Type,
+    pub(crate) doc: String,
+    pub(crate) role: Role,
+    pub(crate) direction: Direction,
+    pub(crate) or_padding: bool,
+    pub(crate) since: Option<LitStr>,
+    pub(crate) span: Span,
+}
+
+pub(crate) enum Role {
+    Attribute(Constant),
+    /// One field, one of several attributes.
+    Either(Vec<(Constant, Type)>),
+    Repeated(Constant),
+    Indexed {
+        first: Constant,
+        last: Constant,
+    },
+    Flatten,
+    Rest,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Both,
+    Send,
+    Receive,
+}
+
+/// A variant of a choice.
+pub(crate) struct Alternative {
+    pub(crate) ident: Ident,
+    pub(crate) doc: String,
+    pub(crate) kind: AlternativeKind,
+}
+
+pub(crate) enum AlternativeKind {
+    /// `#[nla(CONST)] Variant(Payload)`
+    Attribute { constant: Constant, ty: Box<Type>, since: Option<LitStr> },
+    /// `Variant { fields }`
+    Group(Vec<Member>),
+    /// `#[nla(other)] Variant(RawAttribute)`
+    Other,
+}
+
+/// A kernel constant as the user wrote it, and the name of the local constant that is bound to it.
+#[derive(Clone)]
+pub(crate) struct Constant {
+    pub(crate) path: Path,
+    pub(crate) local: Ident,
+}
+
+impl Constant {
+    /// `CTA_MARK`
+    pub(crate) fn name(&self) -> String {
+        self.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default()
+    }
+}
+
+/// Numbers the local constants of one derive.
+struct Locals(usize);
+
+impl Locals {
+    fn bind(&mut self, path: Path) -> Constant {
+        let local = Ident::new(&format!("__T{}", self.0), path.span());
+        self.0 += 1;
+        Constant { path, local }
+    }
+}
+
+impl Container {
+    pub(crate) fn from_input(ctxt: &Ctxt, input: &DeriveInput) -> Self {
+        let attr = ContainerAttr::from_attrs(ctxt, &input.attrs);
+        let mut locals = Locals(0);
+        if !input.generics.params.is_empty() {
+            ctxt.error(&input.generics, "a struct of attributes cannot be generic: its layout is the kernel's");
+        }
+        let kind = match (&input.data, attr.transparent, attr.layout) {
+            (_, Some(span), Some(_)) => {
+                ctxt.push(syn::Error::new(span, "either `transparent` or `layout`"));
+                Kind::Layout
+            }
+            (Data::Struct(data), Some(span), None) => transparent(ctxt, span, &data.fields),
+            (Data::Struct(_), None, Some(_)) => Kind::Layout,
+            (Data::Struct(data), None, None) => {
+                Kind::Nest(data.fields.iter().enumerate().filter_map(|f| member(ctxt, &mut locals, f)).collect())
+            }
+            (Data::Enum(data), None, None) => {
+                Kind::Choice(data.variants.iter().filter_map(|v| alternative(ctxt, &mut locals, v)).collect())
+            }
+            (Data::Enum(data), _, _) => {
+                ctxt.error(data.enum_token, "an enum is a choice among attributes: `transparent` and `layout` are for structs");
+                Kind::Choice(Vec::new())
+            }
+            (Data::Union(data), ..) => {
+                ctxt.error(data.union_token, "a union cannot be a nest of attributes: use a struct or an enum");
+                Kind::Choice(Vec::new())
+            }
+        };
+        Self {
+            ident: input.ident.clone(),
+            krate: attr.krate.unwrap_or_else(|| parse_quote!(::conntrack)),
+            doc: doc(&input.attrs),
+            kind,
+            pads: attr.pads.into_iter().map(|path| locals.bind(path)).collect(),
+        }
+    }
+}
+
+fn transparent(ctxt: &Ctxt, span: Span, fields: &Fields) -> Kind {
+    let mut iter = fields.iter();
+    let (Fields::Unnamed(_), Some(field), None) = (fields, iter.next(), iter.next()) else {
+        ctxt.push(syn::Error::new(span, "`transparent` is for a tuple struct with one field: `struct Mine(u32);`"));
+        return Kind::Layout;
+    };
+    let attr = FieldAttr::from_attrs(ctxt, &field.attrs);
+    if !attr.is_silent() {
+        ctxt.error(field, "the field of a `transparent` struct is the payload itself and names no attribute");
+    }
+    Kind::Transparent(Member {
+        access: syn::Member::Unnamed(Index { index: 0, span: field.span() }),
+        ty: field.ty.clone(),
+        doc: String::new(),
+        role: Role::Rest,
+        direction: Direction::Both,
+        or_padding: false,
+        since: None,
+        span: field.span(),
+    })
+}
+
+fn member(ctxt: &Ctxt, locals: &mut Locals, (index, field): (usize, &Field)) -> Option<Member> {
+    let attr = FieldAttr::from_attrs(ctxt, &field.attrs);
+    let access = match &field.ident {
+        Some(ident) => syn::Member::Named(ident.clone()),
+        None => syn::Member::Unnamed(Index { index: u32::try_from(index).ok()?, span: field.span() }),
+    };
+    if let Some(span) = attr.other {
+        ctxt.push(syn::Error::new(span, "`other` is for a variant; a field that keeps what is not declared is `rest`"));
+        return None;
+    }
+    let direction = match (attr.send_only, attr.receive_only) {
+        (Some(span), Some(_)) => {
+            ctxt.push(syn::Error::new(span, "either `send_only` or `receive_only`"));
+            Direction::Both
+        }
+        (Some(_), None) => Direction::Send,
+        (None, Some(_)) => Direction::Receive,
+        (None, None) => Direction::Both,
+    };
+    let (or_padding, since) = (attr.or_padding.is_some(), attr.since.clone());
+    let role = role(ctxt, locals, field, attr)?;
+    let span = field.ident.as_ref().map_or_else(|| field.span(), Ident::span);
+    Some(Member { access, ty: field.ty.clone(), doc: doc(&field.attrs), role, direction, or_padding, since, span })
+}
+
+/// What the field is; exactly one of the ways to say it may be used.
+fn role(ctxt: &Ctxt, locals: &mut Locals, field: &Field, attr: FieldAttr) -> Option<Role> {
+    let described: &dyn ToTokens = match &field.ident {
+        Some(ident) => ident,
+        None => &field.ty,
+    };
+    let ways = [!attr.constants.is_empty(), attr.range.is_some(), attr.flatten.is_some(), attr.rest.is_some()];
+    match ways.iter().filter(|way| **way).count() {
+        0 => {
+            ctxt.error(described, "needs `#[nla(CONST)]` with the kernel constant it stands for, `#[nla(flatten)]` or `#[nla(rest)]`");
+            return None;
+        }
+        1 => {}
+        _ => {
+            ctxt.error(described, "is one thing only: a constant, a range, `flatten` or `rest`");
+            return None;
+        }
+    }
+    if let Some(span) = attr.repeated.filter(|_| attr.constants.len() != 1) {
+        ctxt.push(syn::Error::new(span, "`repeated` goes with one constant"));
+        return None;
+    }
+    if let Some((first, last)) = attr.range {
+        return Some(Role::Indexed { first: locals.bind(first), last: locals.bind(last) });
+    }
+    if attr.flatten.is_some() {
+        return Some(Role::Flatten);
+    }
+    if attr.rest.is_some() {
+        return Some(Role::Rest);
+    }
+    let mut constants = attr.constants;
+    if constants.len() == 1 && constants.iter().all(|(_, ty)| ty.is_none()) {
+        let constant = locals.bind(constants.remove(0).0);
+        return Some(if attr.repeated.is_some() { Role::Repeated(constant) } else { Role::Attribute(constant) });
+    }
+    let mut either = Vec::new();
+    for (path, ty) in constants {
+        match ty {
+            Some(ty) => either.push((locals.bind(path), ty)),
+            None => ctxt.error(&path, "where one field is one of several attributes, each says its type: `CONST as Type`"),
+        }
+    }
+    Some(Role::Either(either))
+}
+
+fn alternative(ctxt: &Ctxt, locals: &mut Locals, variant: &Variant) -> Option<Alternative> {
+    let attr = FieldAttr::from_attrs(ctxt, &variant.attrs);
+    let mut payload = match &variant.fields {
+        Fields::Unnamed(fields) if fields.unnamed.len() == 1 => fields.unnamed.first().map(|field| field.ty.clone()),
+        _ => None,
+    };
+    let said_too_much = attr.range.or(attr.flatten.map(|_| (parse_quote!(x), parse_quote!(x)))).is_some()
+        || attr.rest.is_some()
+        || attr.repeated.is_some()
+        || attr.constants.len() > 1
+        || attr.constants.iter().any(|(_, ty)| ty.is_some());
+    if said_too_much {
+        ctxt.error(&variant.ident, "a variant is `#[nla(CONST)] Name(Payload)`, `#[nla(other)] Name(RawAttribute)`, or a group `Name { … }`");
+        return None;
+    }
+    let kind = match (&variant.fields, attr.constants.into_iter().next(), attr.other) {
+        (Fields::Named(fields), None, None) => AlternativeKind::Group(
+            fields.named.iter().enumerate().filter_map(|field| member(ctxt, locals, field)).collect(),
+        ),
+        (Fields::Unnamed(_), Some((path, _)), None) if payload.is_some() => AlternativeKind::Attribute {
+            constant: locals.bind(path),
+            ty: Box::new(payload.take()?),
+            since: attr.since,
+        },
+        (Fields::Unnamed(_), None, Some(_)) if payload.is_some() => AlternativeKind::Other,
+        _ => {
+            ctxt.error(&variant.ident, "a variant is `#[nla(CONST)] Name(Payload)`, `#[nla(other)] Name(RawAttribute)`, or a group `Name { … }`");
+            return None;
+        }
+    };
+    Some(Alternative { ident: variant.ident.clone(), doc: doc(&variant.attrs), kind })
+}
+
+impl Kind {
+    /// Every member, in order.
+    pub(crate) fn members(&self) -> Vec<&Member> {
+        match self {
+            Self::Nest(members) => members.iter().collect(),
+            Self::Choice(alternatives) => alternatives
+                .iter()
+                .flat_map(|alternative| match &alternative.kind {
+                    AlternativeKind::Group(members) => members.iter().collect(),
+                    _ => Vec::new(),
+                })
+                .collect(),
+            Self::Transparent(_) | Self::Layout => Vec::new(),
+        }
+    }
+
+    /// Every kernel constant, in order.
+    pub(crate) fn constants(&self) -> Vec<&Constant> {
+        match self {
+            Self::Choice(alternatives) => alternatives
+                .iter()
+                .flat_map(|alternative| match &alternative.kind {
+                    AlternativeKind::Attribute { constant, .. } => vec![constant],
+                    AlternativeKind::Group(members) => members.iter().flat_map(Member::constants).collect(),
+                    AlternativeKind::Other => Vec::new(),
+                })
+                .collect(),
+            _ => self.members().into_iter().flat_map(Member::constants).collect(),
+        }
+    }
+}
+
+impl Member {
+    pub(crate) fn constants(&self) -> Vec<&Constant> {
+        match &self.role {
+            Role::Attribute(constant) | Role::Repeated(constant) => vec![constant],
+            Role::Either(either) => either.iter().map(|(constant, _)| constant).collect(),
+            Role::Indexed { first, last } => vec![first, last],
+            Role::Flatten | Role::Rest => Vec::new(),
+        }
+    }
+
+    /// The field's name, for messages and documentation.
+    pub(crate) fn name(&self) -> String {
+        match &self.access {
+            syn::Member::Named(ident) => ident.to_string(),
+            syn::Member::Unnamed(index) => index.index.to_string(),
+        }
+    }
+}

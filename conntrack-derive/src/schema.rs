@@ -1,0 +1,139 @@
+//! The declaration as data.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::model::{AlternativeKind, Constant, Container, Direction, Kind, Member, Role};
+
+/// The value of `Decode::SCHEMA`.
+pub(crate) fn schema(container: &Container) -> TokenStream {
+    let name = container.ident.to_string();
+    let doc = &container.doc;
+    let choice = matches!(container.kind, Kind::Choice(_));
+    let mut entries: Vec<TokenStream> = match &container.kind {
+        Kind::Nest(members) => members.iter().flat_map(|member| member_entries(member, "")).collect(),
+        Kind::Choice(alternatives) => alternatives
+            .iter()
+            .flat_map(|alternative| match &alternative.kind {
+                AlternativeKind::Attribute { constant, ty, since } => {
+                    let wire = quote!(<#ty as __nla::DecodePayload>::WIRE);
+                    let entry = Entry {
+                        constant,
+                        field: alternative.ident.to_string(),
+                        wire,
+                        doc: &alternative.doc,
+                        since: since.as_ref(),
+                        ..Entry::new(constant)
+                    };
+                    vec![entry.tokens()]
+                }
+                AlternativeKind::Group(members) => members
+                    .iter()
+                    .flat_map(|member| member_entries(member, &format!("{}.", alternative.ident)))
+                    .collect(),
+                AlternativeKind::Other => Vec::new(),
+            })
+            .collect(),
+        Kind::Transparent(_) | Kind::Layout => Vec::new(),
+    };
+    entries.extend(container.pads.iter().map(|pad| Entry { wire: quote!(__nla::Wire::Padding), ..Entry::new(pad) }.tokens()));
+    quote! {
+        &__nla::Schema { name: #name, doc: #doc, entries: &[#(#entries),*], choice: #choice }
+    }
+}
+
+/// The entries of one field; `owner` is the variant it stands in, with a dot.
+fn member_entries(member: &Member, owner: &str) -> Vec<TokenStream> {
+    let ty = &member.ty;
+    let field = format!("{owner}{}", member.name());
+    let value = quote!(<#ty as __nla::DecodeField>::Value);
+    let entry = |constant, wire| Entry {
+        field: field.clone(),
+        wire,
+        doc: &member.doc,
+        since: member.since.as_ref(),
+        direction: member.direction,
+        ..Entry::new(constant)
+    };
+    let element = quote!(<<#ty as __nla::IntoIterator>::Item as __nla::DecodePayload>::WIRE);
+    match &member.role {
+        Role::Attribute(constant) => vec![
+            Entry {
+                required: quote!(<#ty as __nla::DecodeField>::REQUIRED),
+                ..entry(constant, quote!(<#value as __nla::DecodePayload>::WIRE))
+            }
+            .tokens(),
+        ],
+        Role::Either(either) => either
+            .iter()
+            .map(|(constant, ty)| entry(constant, quote!(<#ty as __nla::DecodePayload>::WIRE)).tokens())
+            .collect(),
+        Role::Repeated(constant) => vec![Entry { repeated: true, ..entry(constant, element) }.tokens()],
+        Role::Indexed { first, last } => vec![Entry { last: Some(last), ..entry(first, element) }.tokens()],
+        Role::Flatten => vec![quote! {
+            __nla::Entry::Flatten { field: #field, schema: <#value as __nla::Decode>::SCHEMA }
+        }],
+        Role::Rest => Vec::new(),
+    }
+}
+
+struct Entry<'a> {
+    constant: &'a Constant,
+    last: Option<&'a Constant>,
+    field: String,
+    wire: TokenStream,
+    required: TokenStream,
+    repeated: bool,
+    direction: Direction,
+    since: Option<&'a syn::LitStr>,
+    doc: &'a str,
+}
+
+impl<'a> Entry<'a> {
+    fn new(constant: &'a Constant) -> Self {
+        Self {
+            constant,
+            last: None,
+            field: String::new(),
+            wire: TokenStream::new(),
+            required: quote!(false),
+            repeated: false,
+            direction: Direction::Both,
+            since: None,
+            doc: "",
+        }
+    }
+
+    fn tokens(&self) -> TokenStream {
+        let Self { constant, field, wire, required, repeated, doc, .. } = self;
+        let (kernel, number) = (constant.name(), &constant.local);
+        let last = option(self.last.map(|last| &last.local));
+        let since = option(self.since);
+        let direction = match self.direction {
+            Direction::Both => quote!(Both),
+            Direction::Send => quote!(Send),
+            Direction::Receive => quote!(Receive),
+        };
+        quote! {
+            __nla::Entry::Attribute(__nla::SchemaAttribute {
+                kernel: #kernel,
+                number: #number,
+                last: #last,
+                field: #field,
+                wire: #wire,
+                required: #required,
+                repeated: #repeated,
+                direction: __nla::Direction::#direction,
+                since: #since,
+                doc: #doc,
+            })
+        }
+    }
+}
+
+fn option(value: Option<impl quote::ToTokens>) -> TokenStream {
+    match value {
+        Some(value) => quote!(__nla::Some(#value)),
+        None => quote!(__nla::None),
+    }
+}

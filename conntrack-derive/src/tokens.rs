@@ -1,0 +1,68 @@
+//! Pieces of code that both halves generate.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+
+use crate::model::{Container, Role};
+
+/// Wraps the generated items, so that nothing of them is seen outside and nothing outside changes their meaning.
+///
+/// The constants of connection tracking are imported by a glob, which a constant of the user's own module with the
+/// same name does not disturb.
+pub(crate) fn scope(container: &Container, items: &TokenStream) -> TokenStream {
+    let krate = &container.krate;
+    quote! {
+        #[allow(
+            clippy::all, clippy::pedantic, clippy::restriction, missing_docs, missing_debug_implementations,
+            non_camel_case_types, unreachable_pub, unused_imports, unused_qualifications, unused_variables, unused_mut
+        )]
+        const _: () = {
+            use #krate::__private as __nla;
+            use #krate::__private::uapi::*;
+            #items
+        };
+    }
+}
+
+/// `const __T0: u16 = CTA_MARK;` for each constant: a name that does not exist is then an error of its own, at the
+/// user's token, where a pattern would silently bind anything.
+pub(crate) fn bindings(container: &Container) -> TokenStream {
+    container
+        .kind
+        .constants()
+        .into_iter()
+        .chain(&container.pads)
+        .map(|constant| {
+            let (local, path) = (&constant.local, &constant.path);
+            quote_spanned!(path.span()=> const #local: u16 = #path;)
+        })
+        .collect()
+}
+
+/// Compile-time checks that no two declarations have one number, each reported at the second one's constant.
+pub(crate) fn distinct(container: &Container) -> TokenStream {
+    let flattened: Vec<TokenStream> = container
+        .kind
+        .members()
+        .into_iter()
+        .filter(|member| matches!(member.role, Role::Flatten))
+        .map(|member| {
+            let ty = &member.ty;
+            quote!(<<#ty as __nla::DecodeField>::Value as __nla::Decode>::SCHEMA)
+        })
+        .collect();
+    let constants: Vec<_> = container.kind.constants().into_iter().chain(&container.pads).collect();
+    constants
+        .iter()
+        .enumerate()
+        .map(|(index, constant)| {
+            let before = constants.iter().take(index).map(|constant| &constant.local);
+            let local = &constant.local;
+            let message = format!("`{}` has the number of an attribute that is already declared here", constant.name());
+            quote_spanned! {constant.path.span()=>
+                const _: () = __nla::assert!(__nla::assert_distinct(#local, &[#(#before),*], &[#(#flattened),*]), #message);
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,64 @@
+//! One attribute, split off a run of them.
+
+use nom::bytes::complete::take;
+use nom::combinator::map_opt;
+use nom::error::Error;
+use nom::number::complete::u16 as nom_u16;
+use nom::number::Endianness::Native;
+use nom::{IResult, Parser};
+
+use super::{NLA_F_NESTED, NLA_HEADER, NLA_TYPE_MASK, align};
+
+/// A netlink attribute as it stands in a message, its payload borrowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attribute<'a> {
+    kind: u16,
+    payload: &'a [u8],
+}
+
+impl<'a> Attribute<'a> {
+    /// Splits the first attribute and its padding off `input`.
+    ///
+    /// `struct nlattr`: a length that counts the header, a type, the payload, zero to three bytes of padding. The
+    /// padding of the last attribute may be missing, as `nla_next` allows.
+    #[inline]
+    pub fn split(input: &'a [u8]) -> IResult<&'a [u8], Self> {
+        let (input, (length, kind)) = (
+            map_opt(nom_u16::<_, Error<_>>(Native), |length| usize::from(length).checked_sub(NLA_HEADER)),
+            nom_u16(Native),
+        )
+            .parse_complete(input)?;
+        let (input, payload) = take(length).parse_complete(input)?;
+        let padding = align(length).saturating_sub(length).min(input.len());
+        let (input, _) = take(padding).parse_complete(input)?;
+        Ok((input, Self { kind, payload }))
+    }
+
+    /// The attribute's number, without the two flag bits.
+    #[inline]
+    #[must_use]
+    pub const fn number(&self) -> u16 {
+        self.kind & NLA_TYPE_MASK
+    }
+
+    /// The whole type field: number and flag bits.
+    #[inline]
+    #[must_use]
+    pub const fn kind(&self) -> u16 {
+        self.kind
+    }
+
+    /// Whether the sender set `NLA_F_NESTED`. Decoding does not depend on it.
+    #[inline]
+    #[must_use]
+    pub const fn is_nested(&self) -> bool {
+        self.kind & NLA_F_NESTED != 0
+    }
+
+    /// The payload, without padding.
+    #[inline]
+    #[must_use]
+    pub const fn payload(&self) -> &'a [u8] {
+        self.payload
+    }
+}

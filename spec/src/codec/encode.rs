@@ -1,0 +1,200 @@
+//! The encoding half of the codec: its traits and the buffer that they write to.
+
+use deku::DekuContainerWrite;
+
+use super::{NLA_F_NESTED, NLA_HEADER, align};
+
+/// A nest that can be encoded: a message's body, or attributes inside an attribute. Derive it.
+///
+/// The derive's page lists what can be declared: [`conntrack_derive::Encode`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a struct of attributes that can be encoded",
+    label = "needs `#[derive(Encode)]`"
+)]
+pub trait Encode {
+    /// Appends the attributes, in declaration order.
+    fn encode_attributes(&self, writer: &mut Writer<'_>);
+}
+
+/// The payload of one attribute that can be encoded.
+pub trait EncodePayload {
+    /// Whether the payload is a nest, which sets `NLA_F_NESTED`.
+    const NESTED: bool = false;
+
+    /// Appends the payload, without padding.
+    fn encode_payload(&self, writer: &mut Writer<'_>);
+}
+
+impl<T: Encode> EncodePayload for T {
+    const NESTED: bool = true;
+
+    #[inline]
+    fn encode_payload(&self, writer: &mut Writer<'_>) {
+        self.encode_attributes(writer);
+    }
+}
+
+/// The type of a field: a payload, which is always written, or an `Option` of one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be encoded as an attribute",
+    label = "neither a payload, nor an `Option` of one, nor a struct that derives `Encode`"
+)]
+pub trait EncodeField {
+    /// The payload's type.
+    type Value: EncodePayload;
+
+    /// What is to be written, if anything.
+    #[doc(hidden)]
+    fn value(&self) -> Option<&Self::Value>;
+}
+
+impl<T: EncodePayload> EncodeField for T {
+    type Value = T;
+
+    #[inline(always)]
+    fn value(&self) -> Option<&T> {
+        Some(self)
+    }
+}
+
+impl<T: EncodePayload> EncodeField for Option<T> {
+    type Value = T;
+
+    #[inline(always)]
+    fn value(&self) -> Option<&T> {
+        self.as_ref()
+    }
+}
+
+/// One of several payloads that a field declared as `A as X, B as Y` can hold.
+///
+/// `IpAddr` holds an `Ipv4Addr` or an `Ipv6Addr`. It is the way back of `From<X>`.
+pub trait Choose<X>: From<X> {
+    /// The value as an `X`, if it is one.
+    fn choose(&self) -> Option<X>;
+}
+
+/// What an attribute cannot hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// An attribute's length is a 16-bit number that counts its header.
+    #[error("attribute {number} has {length} bytes, at most 65531 fit")]
+    AttributeTooLong {
+        /// The attribute's number.
+        number: u16,
+        /// Bytes of its payload.
+        length: usize,
+    },
+    /// More elements than there are attribute numbers for them.
+    #[error("{count} elements, the attributes {first} to {last} hold {capacity}", capacity = last - first + 1)]
+    TooManyElements {
+        /// Elements there are.
+        count: usize,
+        /// The first attribute number.
+        first: u16,
+        /// The last attribute number.
+        last: u16,
+    },
+    /// A fixed layout refused its value.
+    #[error("not a {0}")]
+    Layout(&'static str),
+}
+
+/// Appends attributes to a buffer. What goes wrong is kept and reported by [`finish`](Self::finish), once.
+#[derive(Debug)]
+pub struct Writer<'a> {
+    buffer: &'a mut Vec<u8>,
+    error: Option<EncodeError>,
+}
+
+impl<'a> Writer<'a> {
+    /// A writer that appends to `buffer`.
+    #[inline]
+    pub fn new(buffer: &'a mut Vec<u8>) -> Self {
+        Self { buffer, error: None }
+    }
+
+    /// Appends bytes of a payload.
+    #[inline(always)]
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Appends one attribute: its header, its payload, its padding.
+    #[inline]
+    pub fn attribute<T: EncodePayload + ?Sized>(&mut self, number: u16, payload: &T) {
+        let start = self.buffer.len();
+        let kind = if T::NESTED { number | NLA_F_NESTED } else { number };
+        let [k0, k1] = kind.to_ne_bytes();
+        self.buffer.extend_from_slice(&[0, 0, k0, k1]);
+        payload.encode_payload(self);
+        let length = self.buffer.len().saturating_sub(start);
+        match u16::try_from(length) {
+            Ok(short) => {
+                if let Some(field) = self.buffer.get_mut(start..).and_then(<[u8]>::first_chunk_mut) {
+                    *field = short.to_ne_bytes();
+                }
+                let padding = align(length).saturating_sub(length);
+                self.buffer.extend_from_slice(&[0; 3][..padding.min(3)]);
+            }
+            Err(_) => self.fail(EncodeError::AttributeTooLong { number, length: length.saturating_sub(NLA_HEADER) }),
+        }
+    }
+
+    /// Appends `elements` as the attributes `first`, `first + 1` … `last`.
+    pub fn indexed<T: EncodePayload>(&mut self, first: u16, last: u16, elements: &[T]) {
+        for (number, element) in (first..=last).zip(elements) {
+            self.attribute(number, element);
+        }
+        if elements.len() > usize::from(last.saturating_sub(first)).saturating_add(1) {
+            self.fail(EncodeError::TooManyElements { count: elements.len(), first, last });
+        }
+    }
+
+    /// Keeps the first error.
+    #[cold]
+    pub fn fail(&mut self, error: EncodeError) {
+        self.error.get_or_insert(error);
+    }
+
+    /// What went wrong, if anything.
+    ///
+    /// # Errors
+    /// The first thing that could not be encoded; the buffer's content is then of no use.
+    #[inline]
+    pub fn finish(self) -> Result<(), EncodeError> {
+        self.error.map_or(Ok(()), Err)
+    }
+}
+
+/// Encodes a struct's attributes into a buffer of their own.
+///
+/// # Errors
+/// An attribute is too long, or has too many elements.
+pub fn encode<T: Encode>(value: &T) -> Result<Vec<u8>, EncodeError> {
+    let mut buffer = Vec::new();
+    encode_into(value, &mut buffer).map(|()| buffer)
+}
+
+/// Appends a struct's attributes to `buffer`.
+///
+/// # Errors
+/// An attribute is too long, or has too many elements; `buffer` is then as it was.
+#[inline]
+pub fn encode_into<T: Encode>(value: &T, buffer: &mut Vec<u8>) -> Result<(), EncodeError> {
+    let start = buffer.len();
+    let mut writer = Writer::new(buffer);
+    value.encode_attributes(&mut writer);
+    writer.finish().inspect_err(|_| buffer.truncate(start))
+}
+
+/// Encodes a fixed layout that `deku` describes.
+#[doc(hidden)]
+#[inline]
+pub fn encode_layout<T: DekuContainerWrite>(value: &T, name: &'static str, writer: &mut Writer<'_>) {
+    match value.to_bytes() {
+        Ok(bytes) => writer.bytes(&bytes),
+        Err(_) => writer.fail(EncodeError::Layout(name)),
+    }
+}

@@ -1,0 +1,64 @@
+//! The codec: what generated code calls. It knows netlink attributes and nothing of any protocol built from them.
+//!
+//! A *nest* is a run of attributes: the body of a message, or the payload of an attribute that holds others. A struct
+//! that derives [`Decode`] or [`Encode`] is a nest; everything else that an attribute may hold is a *payload*
+//! ([`DecodePayload`], [`EncodePayload`]), and a nest is a payload too.
+//!
+//! # What is accepted
+//!
+//! Decoding follows the kernel's own liberal parser (`lib/nlattr.c`), so that a newer kernel never breaks an older
+//! program:
+//!
+//! * attributes may come in any order; of two with the same number the last one counts, whole;
+//! * unknown attributes are skipped, unless the struct keeps them with `#[nla(rest)]`;
+//! * `NLA_F_NESTED` and `NLA_F_NET_BYTEORDER` are not looked at;
+//! * an integer that is longer than its type is read from its first bytes, one that is shorter is an error;
+//! * fewer than four bytes behind the last attribute are ignored.
+//!
+//! [`Mode::Strict`] refuses the unknown attributes and the trailing bytes: tests use it to learn that a kernel sends
+//! something that is not declared yet.
+//!
+//! # Cost
+//!
+//! Decoding first expects the attributes in the order in which the struct declares them, which is the order in which
+//! the kernel sends them, and takes each by comparing its header with a constant. Where the comparison fails, one
+//! attribute goes through the general path and the expectation starts anew: any order decodes, the kernel's own order
+//! decodes fast. Nothing is allocated unless a field's type allocates (`Vec`, [`RawAttribute`]).
+
+mod attribute;
+mod bounded;
+mod decode;
+mod encode;
+mod error;
+mod primitive;
+mod raw;
+mod schema;
+mod stream;
+
+pub use attribute::Attribute;
+pub use bounded::{BoundedBytes, NulString, TooLong};
+pub use decode::{
+    Decode, DecodeField, DecodePayload, Mode, decode, decode_layout, decode_with, decode_with_general_path_only,
+};
+pub use encode::{Choose, Encode, EncodeError, EncodeField, EncodePayload, Writer, encode, encode_into, encode_layout};
+pub use error::{DecodeError, DecodeErrorKind};
+pub use primitive::Native;
+pub use raw::RawAttribute;
+pub use schema::{ByteOrder, Direction, Entry, Name, Schema, SchemaAttribute, Wire, assert_distinct};
+pub use stream::Stream;
+
+/// Set in the type of an attribute whose payload is a nest (`include/uapi/linux/netlink.h`).
+pub const NLA_F_NESTED: u16 = 1 << 15;
+/// Set in the type of an attribute whose payload is in network byte order. The kernel never sets it here.
+pub const NLA_F_NET_BYTEORDER: u16 = 1 << 14;
+/// The bits of an attribute's type that are its number.
+pub const NLA_TYPE_MASK: u16 = !(NLA_F_NESTED | NLA_F_NET_BYTEORDER);
+/// Bytes of an attribute's header: its length and its type, 16 bits each, native byte order.
+pub const NLA_HEADER: usize = 4;
+
+/// `NLA_ALIGN`: the next multiple of four.
+#[inline]
+#[must_use]
+pub const fn align(length: usize) -> usize {
+    length.saturating_add(3) & !3
+}

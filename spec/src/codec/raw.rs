@@ -1,0 +1,26 @@
+//! Attributes that are kept as they came.
+
+use super::Attribute;
+
+/// An attribute nobody declared, kept by `#[nla(rest)]` or `#[nla(other)]`: it is written again as it was read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RawAttribute {
+    /// The type field: number and the bits `NLA_F_NESTED` and `NLA_F_NET_BYTEORDER`.
+    pub kind: u16,
+    /// The payload, without padding.
+    pub payload: Vec<u8>,
+}
+
+impl From<Attribute<'_>> for RawAttribute {
+    fn from(attribute: Attribute<'_>) -> Self {
+        Self { kind: attribute.kind(), payload: attribute.payload().to_vec() }
+    }
+}
+
+impl RawAttribute {
+    /// Appends it, flags included.
+    #[doc(hidden)]
+    pub fn encode(&self, writer: &mut super::Writer<'_>) {
+        writer.attribute(self.kind, &self.payload);
+    }
+}

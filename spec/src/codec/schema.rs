@@ -1,0 +1,213 @@
+//! A declaration as data: what the documentation, the dissector, the error paths and the generators of tests read.
+
+/// A struct or an enum of attributes.
+#[derive(Debug)]
+pub struct Schema {
+    /// The Rust type's name.
+    pub name: &'static str,
+    /// Its documentation.
+    pub doc: &'static str,
+    /// Its attributes, in declaration order.
+    pub entries: &'static [Entry],
+    /// Whether one of the entries is there at a time.
+    pub choice: bool,
+}
+
+/// One line of a declaration.
+#[derive(Debug)]
+pub enum Entry {
+    /// An attribute.
+    Attribute(SchemaAttribute),
+    /// Attributes of another struct that stand among this one's.
+    Flatten {
+        /// The field or variant.
+        field: &'static str,
+        /// Whose attributes.
+        schema: &'static Schema,
+    },
+}
+
+/// One attribute.
+#[derive(Debug)]
+pub struct SchemaAttribute {
+    /// The kernel's name, such as `CTA_MARK`.
+    pub kernel: &'static str,
+    /// The kernel's number.
+    pub number: u16,
+    /// With `Some(last)`, the attributes from `number` to `last` are elements of one list.
+    pub last: Option<u16>,
+    /// The Rust field or variant.
+    pub field: &'static str,
+    /// What the payload is.
+    pub wire: Wire,
+    /// Whether decoding fails without it.
+    pub required: bool,
+    /// Whether it may stand there many times.
+    pub repeated: bool,
+    /// Which way it travels.
+    pub direction: Direction,
+    /// The kernel that brought it, where that is known: `6.14`.
+    pub since: Option<&'static str>,
+    /// Its documentation.
+    pub doc: &'static str,
+}
+
+/// Which way an attribute travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// In the messages that have it, both ways.
+    Both,
+    /// Only to the kernel.
+    Send,
+    /// Only from the kernel.
+    Receive,
+}
+
+/// What the payload of an attribute is.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Wire {
+    /// An unsigned integer.
+    Unsigned {
+        /// Bytes.
+        size: usize,
+        /// Their order.
+        order: ByteOrder,
+    },
+    /// A two's complement integer.
+    Signed {
+        /// Bytes.
+        size: usize,
+        /// Their order.
+        order: ByteOrder,
+    },
+    /// An integer with names: one of them, or bits.
+    Named {
+        /// The integer.
+        of: &'static Wire,
+        /// The Rust type.
+        type_name: &'static str,
+        /// The names it can have.
+        names: &'static [Name],
+        /// Whether the names are of bits.
+        bits: bool,
+    },
+    /// Four bytes.
+    Ipv4,
+    /// Sixteen bytes.
+    Ipv6,
+    /// Four bytes or sixteen.
+    Ip,
+    /// Bytes without an order.
+    Bytes {
+        /// The fewest.
+        min: usize,
+        /// The most.
+        max: Option<usize>,
+    },
+    /// A NUL-terminated string.
+    Text {
+        /// The most bytes, without the NUL.
+        max: Option<usize>,
+    },
+    /// A C struct.
+    Layout {
+        /// Its name.
+        name: &'static str,
+        /// Its bytes.
+        size: usize,
+    },
+    /// Attributes.
+    Nest(&'static Schema),
+    /// Nothing of interest: bytes that align the next attribute.
+    Padding,
+}
+
+/// A name for a number or a bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// The value, or the bit's value.
+    pub value: u64,
+    /// The kernel's name for it.
+    pub kernel: &'static str,
+}
+
+/// The order of an integer's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ByteOrder {
+    /// Network byte order.
+    Big,
+    /// The host's.
+    Native,
+}
+
+impl Schema {
+    /// The attributes, those of flattened structs included, in order.
+    pub fn attributes(&self) -> impl Iterator<Item = &'static SchemaAttribute> {
+        let mut stack = vec![self.entries.iter()];
+        std::iter::from_fn(move || {
+            loop {
+                match stack.last_mut()?.next() {
+                    Some(Entry::Attribute(attribute)) => return Some(attribute),
+                    Some(Entry::Flatten { schema, .. }) => stack.push(schema.entries.iter()),
+                    None => {
+                        stack.pop();
+                    }
+                }
+            }
+        })
+    }
+
+    /// The attribute with this number.
+    #[must_use]
+    pub fn attribute(&self, number: u16) -> Option<&'static SchemaAttribute> {
+        self.attributes().find(|attribute| attribute.holds(number))
+    }
+
+    /// Whether it or a flattened struct declares attribute `number`.
+    const fn declares(&self, number: u16) -> bool {
+        let mut at = 0;
+        while at < self.entries.len() {
+            let found = match &self.entries[at] {
+                Entry::Attribute(attribute) => attribute.holds(number),
+                Entry::Flatten { schema, .. } => schema.declares(number),
+            };
+            if found {
+                return true;
+            }
+            at += 1;
+        }
+        false
+    }
+}
+
+impl SchemaAttribute {
+    /// Whether `number` is this attribute's, or one of its elements'.
+    #[must_use]
+    pub const fn holds(&self, number: u16) -> bool {
+        match self.last {
+            Some(last) => self.number <= number && number <= last,
+            None => self.number == number,
+        }
+    }
+}
+
+/// Fails to compile if a field's attribute number is one of those before it. For the derive, which names the field.
+#[doc(hidden)]
+pub const fn assert_distinct(number: u16, before: &[u16], flattened: &[&Schema]) -> bool {
+    let mut at = 0;
+    while at < before.len() {
+        if before[at] == number {
+            return false;
+        }
+        at += 1;
+    }
+    let mut at = 0;
+    while at < flattened.len() {
+        if flattened[at].declares(number) {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}

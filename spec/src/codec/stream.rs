@@ -1,0 +1,108 @@
+//! A run of attributes, read from the front.
+
+use super::{Attribute, DecodeError, DecodeErrorKind, NLA_F_NESTED, NLA_HEADER, align};
+
+/// What is left of a run of attributes.
+#[derive(Clone, Copy, Debug)]
+pub struct Stream<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Stream<'a> {
+    /// A stream over a message's body or a nest's payload.
+    #[inline]
+    #[must_use]
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    /// The bytes that are left.
+    #[inline]
+    #[must_use]
+    pub const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Takes the next attribute whatever it is. `None` at the end, which fewer than four bytes are too.
+    ///
+    /// # Errors
+    /// The length in the attribute's header is below four or beyond the end; the stream is then at its end.
+    #[inline]
+    pub fn next_attribute(&mut self) -> Result<Option<Attribute<'a>>, DecodeError> {
+        if self.rest.len() < NLA_HEADER {
+            return Ok(None);
+        }
+        if let Ok((rest, attribute)) = Attribute::split(self.rest) {
+            self.rest = rest;
+            return Ok(Some(attribute));
+        }
+        let claimed = self.rest.first_chunk().map_or(0, |bytes| u16::from_ne_bytes(*bytes));
+        let error = DecodeErrorKind::AttributeLength { claimed, available: self.rest.len() };
+        self.rest = &[];
+        Err(error.into())
+    }
+
+    /// Takes the next attribute if its header is exactly that of attribute `number` with a payload of `N` bytes.
+    ///
+    /// Both are constants where this is called, so the header is compared as one 32-bit word and the stream advances
+    /// by a constant: the processor waits for no length.
+    #[inline(always)]
+    pub fn expect<const N: usize>(&mut self, number: u16) -> Option<&'a [u8; N]> {
+        let (header, after) = self.rest.split_first_chunk::<NLA_HEADER>()?;
+        if u32::from_ne_bytes(*header) != header_word::<N>(number) {
+            return None;
+        }
+        let payload = after.first_chunk::<N>()?;
+        self.rest = after.get(align(N)..)?;
+        Some(payload)
+    }
+
+    /// Takes the next attribute if it has this number, whatever the length of its payload.
+    #[inline(always)]
+    pub fn expect_any_length(&mut self, number: u16) -> Option<&'a [u8]> {
+        let (length, kind, after) = self.header()?;
+        if kind != number {
+            return None;
+        }
+        let size = length.checked_sub(NLA_HEADER)?;
+        let payload = after.get(..size)?;
+        self.rest = after.get(align(size)..)?;
+        Some(payload)
+    }
+
+    /// Takes the next attribute if it is a nest with this number and `inside` takes exactly its content.
+    ///
+    /// `inside` is handed everything behind the nest's header, so that it too runs on constants alone; that it stopped
+    /// where the nest ends is compared afterwards. If it did not, the stream stays where it was.
+    #[inline(always)]
+    pub fn expect_nest<T>(&mut self, number: u16, inside: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        let (length, kind, after) = self.header()?;
+        if kind != number | NLA_F_NESTED {
+            return None;
+        }
+        let mut content = Self { rest: after };
+        let value = inside(&mut content)?;
+        let consumed = after.len().wrapping_sub(content.rest.len()).wrapping_add(NLA_HEADER);
+        if consumed != length {
+            return None;
+        }
+        *self = content;
+        Some(value)
+    }
+
+    #[inline(always)]
+    fn header(&self) -> Option<(usize, u16, &'a [u8])> {
+        let (&[l0, l1, k0, k1], after) = self.rest.split_first_chunk::<NLA_HEADER>()?;
+        Some((usize::from(u16::from_ne_bytes([l0, l1])), u16::from_ne_bytes([k0, k1]), after))
+    }
+}
+
+/// The four header bytes of attribute `number` with `N` bytes of payload, as they are in memory.
+#[inline(always)]
+const fn header_word<const N: usize>(number: u16) -> u32 {
+    const { assert!(N <= 0xfff0, "a payload that no attribute can hold") };
+    #[expect(clippy::cast_possible_truncation, reason = "asserted above")]
+    let [l0, l1] = ((N + NLA_HEADER) as u16).to_ne_bytes();
+    let [k0, k1] = number.to_ne_bytes();
+    u32::from_ne_bytes([l0, l1, k0, k1])
+}

@@ -1,0 +1,28 @@
+//! `nfgen_family`: the network protocol of a message.
+
+use std::net::IpAddr;
+
+use crate::named::codes;
+
+codes! {
+    /// An address family, in the header of every message (`struct nfgenmsg`).
+    pub struct Family(u8) {
+        /// Any.
+        UNSPEC = 0, "AF_UNSPEC";
+        /// IPv4.
+        IPV4 = 2, "AF_INET";
+        /// IPv6.
+        IPV6 = 10, "AF_INET6";
+    }
+}
+
+impl Family {
+    /// The family of an address.
+    #[must_use]
+    pub const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::IPV4,
+            IpAddr::V6(_) => Self::IPV6,
+        }
+    }
+}

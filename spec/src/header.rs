@@ -1,0 +1,39 @@
+//! The fixed layouts in front of the attributes (`include/uapi/linux/netlink.h`, `linux/netfilter/nfnetlink.h`).
+
+use deku::{DekuRead, DekuWrite};
+
+/// `struct nlmsghdr`, in host byte order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, DekuRead, DekuWrite)]
+pub struct NlMsgHdr {
+    /// Bytes of the whole message, this header included.
+    pub len: u32,
+    /// What the message is: for netfilter, the subsystem in the high byte and its message in the low one.
+    pub kind: u16,
+    /// `NLM_F_*`.
+    pub flags: u16,
+    /// The request's number, repeated in what answers it; 0 in events.
+    pub seq: u32,
+    /// In a reply, the port id of who asked; in an event, of who caused it, 0 for the kernel itself.
+    pub pid: u32,
+}
+
+/// `struct nfgenmsg`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, DekuRead, DekuWrite)]
+pub struct NfGenMsg {
+    /// `nfgen_family`: an address family.
+    pub family: u8,
+    /// 0 (`NFNETLINK_V0`); for a flush, not 0 makes the kernel look at the family.
+    pub version: u8,
+    /// 0; in per-CPU statistics, the CPU's number.
+    #[deku(endian = "big")]
+    pub res_id: u16,
+}
+
+/// `struct nlmsgerr` without the request that follows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, DekuRead, DekuWrite)]
+pub struct NlMsgErr {
+    /// 0, or a negative errno.
+    pub error: i32,
+    /// The header of the request that it answers.
+    pub request: NlMsgHdr,
+}

@@ -1,0 +1,93 @@
+//! `enum ctattr_type`, as a request names one flow.
+
+use conntrack_derive::{Decode, Encode};
+
+use crate::{Flow, FlowId, Tuple};
+
+/// Names one flow: what get, update and delete need.
+///
+/// Either direction's tuple finds it. There is no key without a tuple: a delete without one would be a flush.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct FlowKey {
+    /// A tuple of the flow.
+    #[nla(flatten)]
+    pub tuple: KeyTuple,
+    /// The zone, when it is not 0 and applies to both directions.
+    #[nla(CTA_ZONE)]
+    pub zone: Option<u16>,
+    /// The flow itself, not another one with its tuple. Only a delete looks at it: get and update find whatever flow
+    /// is at the tuple now.
+    #[nla(CTA_ID)]
+    pub id: Option<FlowId>,
+}
+
+/// The tuple of a key. Both kinds find a flow by either direction; they differ in which direction a zone of the tuple
+/// applies to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+pub enum KeyTuple {
+    /// The original direction.
+    #[nla(CTA_TUPLE_ORIG)]
+    Orig(Tuple),
+    /// The reply direction.
+    #[nla(CTA_TUPLE_REPLY)]
+    Reply(Tuple),
+}
+
+impl KeyTuple {
+    /// The tuple, whichever direction's it is.
+    #[must_use]
+    pub fn tuple(&self) -> &Tuple {
+        match self {
+            Self::Orig(tuple) | Self::Reply(tuple) => tuple,
+        }
+    }
+}
+
+impl FlowKey {
+    /// The flow that has `tuple` in either direction, in the default zone.
+    #[must_use]
+    pub fn new(tuple: Tuple) -> Self {
+        Self { tuple: KeyTuple::Orig(tuple), zone: None, id: None }
+    }
+
+    /// The flow whose reply direction is `tuple`. The same as [`new`](Self::new), unless the tuple has a zone.
+    #[must_use]
+    pub fn by_reply(tuple: Tuple) -> Self {
+        Self { tuple: KeyTuple::Reply(tuple), zone: None, id: None }
+    }
+
+    /// The same in `zone`.
+    #[must_use]
+    pub fn in_zone(mut self, zone: u16) -> Self {
+        self.zone = Some(zone);
+        self
+    }
+
+    /// The same, if it is flow `id`.
+    #[must_use]
+    pub fn with_id(mut self, id: FlowId) -> Self {
+        self.id = Some(id);
+        self
+    }
+}
+
+impl From<Tuple> for FlowKey {
+    fn from(tuple: Tuple) -> Self {
+        Self::new(tuple)
+    }
+}
+
+impl From<&Flow> for FlowKey {
+    fn from(flow: &Flow) -> Self {
+        flow.key()
+    }
+}
+
+impl Flow {
+    /// Names exactly this flow, in its zone and by its id.
+    #[must_use]
+    pub fn key(&self) -> FlowKey {
+        // A zone of the original direction is in its tuple. One of the reply direction does not apply to this tuple.
+        FlowKey { tuple: KeyTuple::Orig(self.orig), zone: self.zone, id: Some(self.id) }
+    }
+}

@@ -1,0 +1,94 @@
+//! The messages of Linux connection tracking over netlink: one annotated struct per kernel structure, and the codec
+//! that their derive calls.
+//!
+//! There are no sockets here: decode captured bytes, the `CT` attribute of NFLOG and NFQUEUE, anything. The crate
+//! `conntrack` re-exports all of it and talks to the kernel.
+//!
+//! ```
+//! use conntrack_spec::{Tuple, codec};
+//!
+//! let tuple = Tuple::udp("10.0.0.1:5353".parse()?, "10.0.0.2:53".parse()?);
+//! let bytes = codec::encode(&tuple)?;
+//! assert_eq!(codec::decode::<Tuple>(&bytes)?, tuple);
+//!
+//! let error = codec::decode::<Tuple>(&bytes[..20]).unwrap_err();
+//! assert_eq!(error.to_string(), "missing CTA_TUPLE_PROTO (at byte 0)");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Structs can be built field by field, and gain fields when the kernel does: write `..Default::default()` or use the
+//! constructors where there are some.
+
+#![forbid(unsafe_code)]
+
+// The derives name the crate that users depend on, which re-exports this one.
+extern crate self as conntrack;
+
+pub mod codec;
+pub mod header;
+pub mod uapi;
+
+mod named;
+
+mod changes;
+mod counters;
+mod family;
+mod filter;
+mod flow;
+mod help;
+mod id;
+mod key;
+mod labels;
+mod mark;
+mod nat;
+mod new_flow;
+mod proto_info;
+mod protocol;
+mod sec_ctx;
+mod seq_adj;
+mod status;
+mod synproxy;
+mod timestamp;
+mod tuple;
+
+pub use changes::Changes;
+pub use codec::{Decode, Encode};
+pub use conntrack_derive::{Decode, Encode};
+pub use counters::Counters;
+pub use family::Family;
+pub use filter::{FilterBits, FilterFlags, FilterIp, FilterProto, FilterTuple, FlowFilter};
+pub use flow::Flow;
+pub use help::{Help, HelperName};
+pub use id::FlowId;
+pub use key::{FlowKey, KeyTuple};
+pub use labels::Labels;
+pub use mark::{LabelChange, Mark, StatusFilter};
+pub use nat::{Nat, NatPorts};
+pub use new_flow::NewFlow;
+pub use proto_info::{
+    DccpRole, DccpState, ProtoInfo, ProtoInfoDccp, ProtoInfoSctp, ProtoInfoTcp, SctpState, TcpFlagBits, TcpFlags,
+    TcpState,
+};
+pub use protocol::Protocol;
+pub use sec_ctx::SecCtx;
+pub use seq_adj::SeqAdj;
+pub use status::Status;
+pub use synproxy::Synproxy;
+pub use timestamp::{Nanoseconds, Seconds, Timestamp};
+pub use tuple::{L4, Tuple, TupleIp, TupleProto};
+
+/// What generated code names. Not for use by hand.
+#[doc(hidden)]
+pub mod __private {
+    pub use std::convert::From;
+    pub use std::default::Default;
+    pub use std::iter::IntoIterator;
+    pub use std::option::Option::{self, None, Some};
+    pub use std::result::Result::{self, Err, Ok};
+    pub use std::vec::Vec;
+    pub use std::{assert, matches, unreachable};
+
+    pub use crate::codec::*;
+    pub use crate::uapi;
+    pub use std::mem::size_of;
+}
