@@ -1,5 +1,7 @@
 //! Rules that span fields.
 
+use quote::ToTokens;
+
 use crate::ctxt::Ctxt;
 use crate::model::{AlternativeKind, Container, Kind, Role};
 
@@ -13,12 +15,13 @@ pub(crate) fn check(ctxt: &Ctxt, container: &Container) {
 /// Two fields that name the same constant; that two constants have one number is for the compiler to find.
 fn named_once(ctxt: &Ctxt, container: &Container) {
     let mut seen = Vec::new();
-    for constant in container.kind.constants().into_iter().chain(&container.pads) {
-        let name = constant.name();
-        if seen.contains(&name) {
+    for constant in container.constants() {
+        let path = constant.path.to_token_stream().to_string();
+        if seen.contains(&path) {
+            let name = constant.name();
             ctxt.error(&constant.path, format!("`{name}` is declared twice; of two attributes with one number only the last would count"));
         }
-        seen.push(name);
+        seen.push(path);
     }
 }
 

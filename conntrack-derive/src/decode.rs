@@ -2,9 +2,9 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::Ident;
+use syn::{Ident, Type};
 
-use crate::model::{Alternative, AlternativeKind, Constant, Container, Direction, Kind, Member, Role};
+use crate::model::{Alternative, AlternativeKind, Constant, Container, Direction, Kind, Member, Numbers, Role};
 use crate::schema::schema;
 use crate::tokens::{bindings, distinct, scope};
 
@@ -12,7 +12,7 @@ pub(crate) fn expand(container: &Container) -> TokenStream {
     let items = match &container.kind {
         Kind::Nest(members) => nest(container, members),
         Kind::Choice(alternatives) => choice(container, alternatives),
-        Kind::Transparent(member) => transparent(container, member),
+        Kind::Transparent(ty) => transparent(container, ty),
         Kind::Layout => layout(container),
     };
     scope(container, &items)
@@ -97,9 +97,9 @@ fn nest(container: &Container, members: &[Member]) -> TokenStream {
         let name = &slot.name;
         quote! {
             __partial.#name.push(__nla::RawAttribute::from(__attribute));
-            return __nla::Ok(true);
         }
     });
+    let undeclared = rest.unwrap_or_else(|| quote!(return __nla::Ok(false);));
     let is_empty = slots.received().map(is_empty);
     let fields = slots.all.iter().map(|slot| {
         let access = &slot.member.access;
@@ -112,7 +112,7 @@ fn nest(container: &Container, members: &[Member]) -> TokenStream {
             partial,
             in_order,
             arms,
-            otherwise: quote!(#(#flattened)* #rest return __nla::Ok(false);),
+            otherwise: quote!(#(#flattened)* #undeclared),
             is_empty: quote!(#(#is_empty &&)* true),
             finish: quote!(__nla::Ok(Self { #(#fields),* })),
         },
@@ -180,10 +180,20 @@ fn in_order(slot: &Slot<'_>, place: &TokenStream) -> TokenStream {
     match &slot.member.role {
         Role::Attribute(constant) => {
             let number = &constant.local;
-            quote! {
+            let take = quote! {
                 if let __nla::Some(__value) = <#value as __nla::DecodePayload>::decode_next(#number, __stream) {
                     #place.#name = __nla::Some(__value);
                 }
+            };
+            if slot.member.or_padding {
+                // The compiler knows the first half; for an integer, nothing is left of the condition.
+                quote! {
+                    if !<#value as __nla::DecodePayload>::WIRE.can_be_empty() || !__stream.next_is_empty() {
+                        #take
+                    }
+                }
+            } else {
+                take
             }
         }
         Role::Either(either) => either
@@ -281,7 +291,7 @@ fn finish(slot: &Slot<'_>, place: &TokenStream) -> TokenStream {
     }
     match &slot.member.role {
         Role::Attribute(_) | Role::Either(_) => {
-            let missing = join(&slot.member.constants());
+            let missing = join(slot.member.numbers().into_iter().flat_map(Numbers::constants));
             quote! {
                 match <#ty as __nla::DecodeField>::from_slot(#place.#name) {
                     __nla::Some(__value) => __value,
@@ -310,8 +320,8 @@ fn finish(slot: &Slot<'_>, place: &TokenStream) -> TokenStream {
 }
 
 /// `CTA_IP_V4_SRC or CTA_IP_V6_SRC`
-fn join(constants: &[&Constant]) -> String {
-    constants.iter().map(|constant| constant.name()).collect::<Vec<_>>().join(" or ")
+fn join<'a>(constants: impl Iterator<Item = &'a Constant>) -> String {
+    constants.map(Constant::name).collect::<Vec<_>>().join(" or ")
 }
 
 fn choice(container: &Container, alternatives: &[Alternative]) -> TokenStream {
@@ -378,7 +388,7 @@ fn choice(container: &Container, alternatives: &[Alternative]) -> TokenStream {
             }
         }
     }
-    let missing = join(&container.kind.constants());
+    let missing = join(container.kind.numbers().into_iter().flat_map(Numbers::constants));
     partial.extend(quote! {
         #[doc(hidden)]
         pub enum __Partial { Nothing, #variants }
@@ -409,8 +419,8 @@ fn choice(container: &Container, alternatives: &[Alternative]) -> TokenStream {
     )
 }
 
-fn transparent(container: &Container, member: &Member) -> TokenStream {
-    let (ident, ty) = (&container.ident, &member.ty);
+fn transparent(container: &Container, ty: &Type) -> TokenStream {
+    let ident = &container.ident;
     quote! {
         #[automatically_derived]
         impl __nla::DecodePayload for #ident {

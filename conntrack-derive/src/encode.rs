@@ -3,13 +3,15 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
+use syn::Type;
+
 use crate::model::{AlternativeKind, Container, Direction, Kind, Member, Role};
 use crate::tokens::{bindings, scope};
 
 pub(crate) fn expand(container: &Container) -> TokenStream {
     let ident = &container.ident;
     let body = match &container.kind {
-        Kind::Transparent(member) => return scope(container, &transparent(container, member)),
+        Kind::Transparent(ty) => return scope(container, &transparent(container, ty)),
         Kind::Layout => return scope(container, &layout(container)),
         Kind::Nest(members) => members
             .iter()
@@ -92,8 +94,8 @@ fn encode_member(member: &Member, place: &TokenStream) -> TokenStream {
     }
 }
 
-fn transparent(container: &Container, member: &Member) -> TokenStream {
-    let (ident, ty) = (&container.ident, &member.ty);
+fn transparent(container: &Container, ty: &Type) -> TokenStream {
+    let ident = &container.ident;
     quote! {
         #[automatically_derived]
         impl __nla::EncodePayload for #ident {

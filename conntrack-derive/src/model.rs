@@ -2,6 +2,7 @@
 
 use proc_macro2::Span;
 use quote::ToTokens;
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Data, DeriveInput, Field, Fields, Ident, Index, LitStr, Path, Type, Variant, parse_quote};
 
@@ -24,7 +25,7 @@ pub(crate) enum Kind {
     /// An enum: one of its variants.
     Choice(Vec<Alternative>),
     /// A payload in a new type.
-    Transparent(Member),
+    Transparent(Box<Type>),
     /// A C struct that `deku` reads and writes.
     Layout,
 }
@@ -152,16 +153,7 @@ fn transparent(ctxt: &Ctxt, span: Span, fields: &Fields) -> Kind {
     if !attr.is_silent() {
         ctxt.error(field, "the field of a `transparent` struct is the payload itself and names no attribute");
     }
-    Kind::Transparent(Member {
-        access: syn::Member::Unnamed(Index { index: 0, span: field.span() }),
-        ty: field.ty.clone(),
-        doc: String::new(),
-        role: Role::Rest,
-        direction: Direction::Both,
-        or_padding: false,
-        since: None,
-        span: field.span(),
-    })
+    Kind::Transparent(Box::new(field.ty.clone()))
 }
 
 fn member(ctxt: &Ctxt, locals: &mut Locals, (index, field): (usize, &Field)) -> Option<Member> {
@@ -284,28 +276,59 @@ impl Kind {
         }
     }
 
-    /// Every kernel constant, in order.
-    pub(crate) fn constants(&self) -> Vec<&Constant> {
+    /// Every run of attribute numbers, in order.
+    pub(crate) fn numbers(&self) -> Vec<Numbers<'_>> {
         match self {
             Self::Choice(alternatives) => alternatives
                 .iter()
                 .flat_map(|alternative| match &alternative.kind {
-                    AlternativeKind::Attribute { constant, .. } => vec![constant],
-                    AlternativeKind::Group(members) => members.iter().flat_map(Member::constants).collect(),
+                    AlternativeKind::Attribute { constant, .. } => vec![Numbers::one(constant)],
+                    AlternativeKind::Group(members) => members.iter().flat_map(Member::numbers).collect(),
                     AlternativeKind::Other => Vec::new(),
                 })
                 .collect(),
-            _ => self.members().into_iter().flat_map(Member::constants).collect(),
+            _ => self.members().into_iter().flat_map(Member::numbers).collect(),
         }
     }
 }
 
+/// The attribute numbers from `first` to `last`; most often one and the same.
+#[derive(Clone, Copy)]
+pub(crate) struct Numbers<'a> {
+    pub(crate) first: &'a Constant,
+    pub(crate) last: &'a Constant,
+}
+
+impl<'a> Numbers<'a> {
+    fn one(constant: &'a Constant) -> Self {
+        Self { first: constant, last: constant }
+    }
+
+    /// The one constant, or both.
+    pub(crate) fn constants(self) -> impl Iterator<Item = &'a Constant> {
+        let last = (self.first.local != self.last.local).then_some(self.last);
+        std::iter::once(self.first).chain(last)
+    }
+}
+
+impl Container {
+    /// Every run of attribute numbers, those of padding last.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = Numbers<'_>> {
+        self.kind.numbers().into_iter().chain(self.pads.iter().map(Numbers::one))
+    }
+
+    /// Every kernel constant, those of padding last.
+    pub(crate) fn constants(&self) -> impl Iterator<Item = &Constant> {
+        self.numbers().flat_map(Numbers::constants)
+    }
+}
+
 impl Member {
-    pub(crate) fn constants(&self) -> Vec<&Constant> {
+    pub(crate) fn numbers(&self) -> Vec<Numbers<'_>> {
         match &self.role {
-            Role::Attribute(constant) | Role::Repeated(constant) => vec![constant],
-            Role::Either(either) => either.iter().map(|(constant, _)| constant).collect(),
-            Role::Indexed { first, last } => vec![first, last],
+            Role::Attribute(constant) | Role::Repeated(constant) => vec![Numbers::one(constant)],
+            Role::Either(either) => either.iter().map(|(constant, _)| Numbers::one(constant)).collect(),
+            Role::Indexed { first, last } => vec![Numbers { first, last }],
             Role::Flatten | Role::Rest => Vec::new(),
         }
     }
@@ -313,7 +336,7 @@ impl Member {
     /// The field's name, for messages and documentation.
     pub(crate) fn name(&self) -> String {
         match &self.access {
-            syn::Member::Named(ident) => ident.to_string(),
+            syn::Member::Named(ident) => ident.unraw().to_string(),
             syn::Member::Unnamed(index) => index.index.to_string(),
         }
     }

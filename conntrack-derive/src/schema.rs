@@ -66,12 +66,22 @@ fn member_entries(member: &Member, owner: &str) -> Vec<TokenStream> {
         ],
         Role::Either(either) => either
             .iter()
-            .map(|(constant, ty)| entry(constant, quote!(<#ty as __nla::DecodePayload>::WIRE)).tokens())
+            .map(|(constant, one)| {
+                Entry {
+                    required: quote!(<#ty as __nla::DecodeField>::REQUIRED),
+                    ..entry(constant, quote!(<#one as __nla::DecodePayload>::WIRE))
+                }
+                .tokens()
+            })
             .collect(),
         Role::Repeated(constant) => vec![Entry { repeated: true, ..entry(constant, element) }.tokens()],
         Role::Indexed { first, last } => vec![Entry { last: Some(last), ..entry(first, element) }.tokens()],
         Role::Flatten => vec![quote! {
-            __nla::Entry::Flatten { field: #field, schema: <#value as __nla::Decode>::SCHEMA }
+            __nla::Entry::Flatten {
+                field: #field,
+                schema: <#value as __nla::Decode>::SCHEMA,
+                required: <#ty as __nla::DecodeField>::REQUIRED,
+            }
         }],
         Role::Rest => Vec::new(),
     }
@@ -132,8 +142,5 @@ impl<'a> Entry<'a> {
 }
 
 fn option(value: Option<impl quote::ToTokens>) -> TokenStream {
-    match value {
-        Some(value) => quote!(__nla::Some(#value)),
-        None => quote!(__nla::None),
-    }
+    value.map_or_else(|| quote!(__nla::None), |value| quote!(__nla::Some(#value)))
 }

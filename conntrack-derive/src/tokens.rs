@@ -2,6 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
+use syn::Ident;
 use syn::spanned::Spanned;
 
 use crate::model::{Container, Role};
@@ -15,7 +16,7 @@ pub(crate) fn scope(container: &Container, items: &TokenStream) -> TokenStream {
     quote! {
         #[allow(
             clippy::all, clippy::pedantic, clippy::restriction, missing_docs, missing_debug_implementations,
-            non_camel_case_types, unreachable_pub, unused_imports, unused_qualifications, unused_variables, unused_mut
+            non_camel_case_types, unreachable_pub, unused_imports, unused_qualifications, unused_variables, unused_mut, unreachable_code
         )]
         const _: () = {
             use #krate::__private as __nla;
@@ -29,10 +30,7 @@ pub(crate) fn scope(container: &Container, items: &TokenStream) -> TokenStream {
 /// user's token, where a pattern would silently bind anything.
 pub(crate) fn bindings(container: &Container) -> TokenStream {
     container
-        .kind
         .constants()
-        .into_iter()
-        .chain(&container.pads)
         .map(|constant| {
             let (local, path) = (&constant.local, &constant.path);
             quote_spanned!(path.span()=> const #local: u16 = #path;)
@@ -40,29 +38,29 @@ pub(crate) fn bindings(container: &Container) -> TokenStream {
         .collect()
 }
 
-/// Compile-time checks that no two declarations have one number, each reported at the second one's constant.
+/// Compile-time checks that no two declarations have one number, each reported at the second one.
 pub(crate) fn distinct(container: &Container) -> TokenStream {
-    let flattened: Vec<TokenStream> = container
-        .kind
-        .members()
-        .into_iter()
-        .filter(|member| matches!(member.role, Role::Flatten))
-        .map(|member| {
-            let ty = &member.ty;
-            quote!(<<#ty as __nla::DecodeField>::Value as __nla::Decode>::SCHEMA)
-        })
-        .collect();
-    let constants: Vec<_> = container.kind.constants().into_iter().chain(&container.pads).collect();
-    constants
-        .iter()
-        .enumerate()
-        .map(|(index, constant)| {
-            let before = constants.iter().take(index).map(|constant| &constant.local);
-            let local = &constant.local;
-            let message = format!("`{}` has the number of an attribute that is already declared here", constant.name());
-            quote_spanned! {constant.path.span()=>
-                const _: () = __nla::assert!(__nla::assert_distinct(#local, &[#(#before),*], &[#(#flattened),*]), #message);
-            }
-        })
-        .collect()
+    let mut checks = TokenStream::new();
+    let mut before: Vec<(&Ident, &Ident)> = Vec::new();
+    let mut flattened: Vec<TokenStream> = Vec::new();
+    for member in container.kind.members().into_iter().filter(|member| matches!(member.role, Role::Flatten)) {
+        let ty = &member.ty;
+        let schema = quote!(<<#ty as __nla::DecodeField>::Value as __nla::Decode>::SCHEMA);
+        let message = format!("`{}` has an attribute that is already declared here", member.name());
+        checks.extend(quote_spanned! {member.span=>
+            const _: () = __nla::assert!(__nla::disjoint(#schema, &[#(#flattened),*]), #message);
+        });
+        flattened.push(schema);
+    }
+    for numbered in container.numbers() {
+        let (first, last) = (&numbered.first.local, &numbered.last.local);
+        let message = format!("`{}` has the number of an attribute that is already declared here", numbered.first.name());
+        let earlier = before.iter().map(|(first, last)| quote!((#first, #last)));
+        checks.extend(quote_spanned! {numbered.first.path.span()=>
+            const _: () =
+                __nla::assert!(__nla::distinct(#first, #last, &[#(#earlier),*], &[#(#flattened),*]), #message);
+        });
+        before.push((first, last));
+    }
+    checks
 }

@@ -1,7 +1,35 @@
 //! Linux connection tracking over netlink.
 
+#![deny(unsafe_code)]
+
+// The derives name the crate that users depend on.
+#[allow(unused_extern_crates, reason = "not in the prelude of the 2024 edition")]
 extern crate self as conntrack;
+
+mod batch;
+mod builder;
+mod check;
+mod connection;
+mod dump;
+mod error;
+mod filter;
+pub mod netlink;
+mod pool;
+pub mod request;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
+mod sys;
+mod version;
 
 pub use conntrack_spec::*;
 #[doc(hidden)]
 pub use conntrack_spec::__private;
+
+pub use batch::{Batch, Command};
+pub use builder::Builder;
+pub use check::UsageError;
+pub use connection::{Conntrack, Flushed};
+pub use dump::Dump;
+pub use error::{Errno, Error, KernelError};
+pub use filter::{Filter, Plan, Ports};
+pub use version::{KernelVersion, NotAVersion};

@@ -2,7 +2,7 @@
 
 use conntrack_derive::{Decode, Encode};
 
-use crate::{Help, LabelChange, Labels, Mark, ProtoInfo, Seconds, SeqAdj, Status, Synproxy};
+use crate::{FlowKey, Help, LabelChange, Labels, Mark, ProtoInfo, Seconds, SeqAdj, Status, Synproxy};
 
 /// What to change of a flow. What the kernel cannot change, such as its translation or its master, is not here.
 ///
@@ -131,4 +131,15 @@ impl Changes {
         self.labels = Some(LabelChange { value, mask: Some(mask) });
         self
     }
+}
+
+/// The whole of a request that changes a flow: which, and what.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct FlowUpdate {
+    /// Which flow. Its id is not looked at.
+    #[nla(flatten)]
+    pub key: FlowKey,
+    /// What to change.
+    #[nla(flatten)]
+    pub changes: Changes,
 }

@@ -25,13 +25,20 @@
 extern crate self as conntrack;
 
 pub mod codec;
+pub mod dissect;
 pub mod header;
+pub mod message;
+pub mod netlink;
 pub mod uapi;
 
 mod named;
+mod path;
+mod text;
+mod words;
 
 mod changes;
 mod counters;
+mod ext_ack;
 mod family;
 mod filter;
 mod flow;
@@ -51,10 +58,12 @@ mod synproxy;
 mod timestamp;
 mod tuple;
 
-pub use changes::Changes;
-pub use codec::{Decode, Encode};
+pub use changes::{Changes, FlowUpdate};
+pub use codec::{Decode, DecodeError, Encode};
 pub use conntrack_derive::{Decode, Encode};
 pub use counters::Counters;
+pub use dissect::{Dissection, dissect, dissect_message};
+pub use ext_ack::{AttributePolicy, ExtAck};
 pub use family::Family;
 pub use filter::{FilterBits, FilterFlags, FilterIp, FilterProto, FilterTuple, FlowFilter};
 pub use flow::Flow;
@@ -65,6 +74,7 @@ pub use labels::Labels;
 pub use mark::{LabelChange, Mark, StatusFilter};
 pub use nat::{Nat, NatPorts};
 pub use new_flow::NewFlow;
+pub use path::{AttributeName, AttributePath};
 pub use proto_info::{
     DccpRole, DccpState, ProtoInfo, ProtoInfoDccp, ProtoInfoSctp, ProtoInfoTcp, SctpState, TcpFlagBits, TcpFlags,
     TcpState,
@@ -74,6 +84,7 @@ pub use sec_ctx::SecCtx;
 pub use seq_adj::SeqAdj;
 pub use status::Status;
 pub use synproxy::Synproxy;
+pub use text::{FlowText, LabelNames};
 pub use timestamp::{Nanoseconds, Seconds, Timestamp};
 pub use tuple::{L4, Tuple, TupleIp, TupleProto};
 

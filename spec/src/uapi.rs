@@ -218,6 +218,31 @@ enums! {
         CTA_FILTER_ORIG_FLAGS = 1,
         CTA_FILTER_REPLY_FLAGS = 2,
     }
+
+    // include/uapi/linux/netlink.h
+    enum nlmsgerr_attrs: u16 {
+        NLMSGERR_ATTR_MSG = 1,
+        NLMSGERR_ATTR_OFFS = 2,
+        NLMSGERR_ATTR_COOKIE = 3,
+        NLMSGERR_ATTR_POLICY = 4,
+        NLMSGERR_ATTR_MISS_TYPE = 5,
+        NLMSGERR_ATTR_MISS_NEST = 6,
+    }
+
+    enum netlink_policy_type_attr: u16 {
+        NL_POLICY_TYPE_ATTR_TYPE = 1,
+        NL_POLICY_TYPE_ATTR_MIN_VALUE_S = 2,
+        NL_POLICY_TYPE_ATTR_MAX_VALUE_S = 3,
+        NL_POLICY_TYPE_ATTR_MIN_VALUE_U = 4,
+        NL_POLICY_TYPE_ATTR_MAX_VALUE_U = 5,
+        NL_POLICY_TYPE_ATTR_MIN_LENGTH = 6,
+        NL_POLICY_TYPE_ATTR_MAX_LENGTH = 7,
+        NL_POLICY_TYPE_ATTR_POLICY_IDX = 8,
+        NL_POLICY_TYPE_ATTR_POLICY_MAXTYPE = 9,
+        NL_POLICY_TYPE_ATTR_BITFIELD32_MASK = 10,
+        NL_POLICY_TYPE_ATTR_PAD = 11,
+        NL_POLICY_TYPE_ATTR_MASK = 12,
+    }
 }
 
 /// `NFNL_SUBSYS_CTNETLINK` (`include/uapi/linux/netfilter/nfnetlink.h`): flows.

@@ -1,1 +1,7 @@
 //! Shared by the tests.
+
+pub mod captures;
+pub mod generate;
+pub mod header;
+pub mod paths;
+pub mod sample;

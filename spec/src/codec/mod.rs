@@ -44,7 +44,7 @@ pub use encode::{Choose, Encode, EncodeError, EncodeField, EncodePayload, Writer
 pub use error::{DecodeError, DecodeErrorKind};
 pub use primitive::Native;
 pub use raw::RawAttribute;
-pub use schema::{ByteOrder, Direction, Entry, Name, Schema, SchemaAttribute, Wire, assert_distinct};
+pub use schema::{ByteOrder, Direction, Entry, Name, Schema, SchemaAttribute, Wire, disjoint, distinct};
 pub use stream::Stream;
 
 /// Set in the type of an attribute whose payload is a nest (`include/uapi/linux/netlink.h`).

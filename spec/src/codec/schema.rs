@@ -24,6 +24,8 @@ pub enum Entry {
         field: &'static str,
         /// Whose attributes.
         schema: &'static Schema,
+        /// Whether decoding fails without what it requires.
+        required: bool,
     },
 }
 
@@ -40,7 +42,7 @@ pub struct SchemaAttribute {
     pub field: &'static str,
     /// What the payload is.
     pub wire: Wire,
-    /// Whether decoding fails without it.
+    /// Whether decoding fails without it; where one field is one of several attributes, without any of them.
     pub required: bool,
     /// Whether it may stand there many times.
     pub repeated: bool,
@@ -164,13 +166,29 @@ impl Schema {
         self.attributes().find(|attribute| attribute.holds(number))
     }
 
-    /// Whether it or a flattened struct declares attribute `number`.
-    const fn declares(&self, number: u16) -> bool {
+    /// Whether it or a flattened struct declares one of the attributes `first` to `last`.
+    const fn declares(&self, first: u16, last: u16) -> bool {
         let mut at = 0;
         while at < self.entries.len() {
             let found = match &self.entries[at] {
-                Entry::Attribute(attribute) => attribute.holds(number),
-                Entry::Flatten { schema, .. } => schema.declares(number),
+                Entry::Attribute(attribute) => first <= attribute.last_number() && attribute.number <= last,
+                Entry::Flatten { schema, .. } => schema.declares(first, last),
+            };
+            if found {
+                return true;
+            }
+            at += 1;
+        }
+        false
+    }
+
+    /// Whether both declare some attribute.
+    const fn overlaps(&self, other: &Self) -> bool {
+        let mut at = 0;
+        while at < self.entries.len() {
+            let found = match &self.entries[at] {
+                Entry::Attribute(attribute) => other.declares(attribute.number, attribute.last_number()),
+                Entry::Flatten { schema, .. } => schema.overlaps(other),
             };
             if found {
                 return true;
@@ -185,26 +203,61 @@ impl SchemaAttribute {
     /// Whether `number` is this attribute's, or one of its elements'.
     #[must_use]
     pub const fn holds(&self, number: u16) -> bool {
+        self.number <= number && number <= self.last_number()
+    }
+
+    const fn last_number(&self) -> u16 {
         match self.last {
-            Some(last) => self.number <= number && number <= last,
-            None => self.number == number,
+            Some(last) => last,
+            None => self.number,
         }
     }
 }
 
-/// Fails to compile if a field's attribute number is one of those before it. For the derive, which names the field.
+impl Wire {
+    /// Whether a payload of no bytes is one.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn can_be_empty(&self) -> bool {
+        match self {
+            Self::Unsigned { size, .. } | Self::Signed { size, .. } | Self::Layout { size, .. } => *size == 0,
+            Self::Named { of, .. } => of.can_be_empty(),
+            Self::Ipv4 | Self::Ipv6 | Self::Ip => false,
+            Self::Bytes { min, .. } => *min == 0,
+            Self::Text { .. } | Self::Nest(_) | Self::Padding => true,
+        }
+    }
+}
+
+/// False if one of the attributes `first` to `last` is among those before it, or in a flattened struct: the derive
+/// asserts it, and names the field.
 #[doc(hidden)]
-pub const fn assert_distinct(number: u16, before: &[u16], flattened: &[&Schema]) -> bool {
+#[must_use]
+pub const fn distinct(first: u16, last: u16, before: &[(u16, u16)], flattened: &[&Schema]) -> bool {
     let mut at = 0;
     while at < before.len() {
-        if before[at] == number {
+        if first <= before[at].1 && before[at].0 <= last {
             return false;
         }
         at += 1;
     }
     let mut at = 0;
     while at < flattened.len() {
-        if flattened[at].declares(number) {
+        if flattened[at].declares(first, last) {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+/// False if one of the flattened structs before it declares an attribute of `schema`. For the derive.
+#[doc(hidden)]
+#[must_use]
+pub const fn disjoint(schema: &Schema, before: &[&Schema]) -> bool {
+    let mut at = 0;
+    while at < before.len() {
+        if schema.overlaps(before[at]) {
             return false;
         }
         at += 1;

@@ -1,0 +1,121 @@
+//! How to open a connection.
+
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::time::Duration;
+
+use crate::check::UsageError;
+use crate::connection::Conntrack;
+use crate::error::{Errno, Error};
+use crate::netlink::Channel;
+use crate::pool::{Options, Pool};
+use crate::sys::socket::{Protocol, Socket};
+use crate::version::KernelVersion;
+
+/// How long an answer may take, unless said otherwise. The kernel answers within microseconds; a datagram of a dump takes
+/// as long as it needs to find a flow, 0.15 µs for each empty bucket of the table.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Says where and how to open a [`Conntrack`].
+///
+/// ```no_run
+/// let ct = conntrack::Conntrack::builder()
+///     .netns_path("/run/netns/blue")?
+///     .receive_buffer(4 << 20)
+///     .open()?;
+/// # Ok::<(), conntrack::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Builder {
+    namespace: Option<OwnedFd>,
+    options: Options,
+    kernel: Option<KernelVersion>,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        let options = Options { timeout: Some(REPLY_TIMEOUT), ..Options::default() };
+        Self { namespace: None, options, kernel: None }
+    }
+
+    /// Opens it in this network namespace instead of the calling thread's: a file such as `/proc/1234/ns/net`.
+    ///
+    /// This needs `CAP_SYS_ADMIN`, over that namespace and over the caller's own. The calling thread stays where it is.
+    ///
+    /// # Errors
+    /// The descriptor cannot be duplicated.
+    pub fn netns(mut self, namespace: impl AsFd) -> Result<Self, Error> {
+        let fd = namespace.as_fd().try_clone_to_owned().map_err(Error::io("keeping the network namespace"))?;
+        self.namespace = Some(fd);
+        Ok(self)
+    }
+
+    /// Opens it in the network namespace at this path, such as `/run/netns/blue`, which `ip netns` makes.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn netns_path(self, path: impl AsRef<Path>) -> Result<Self, Error> {
+        let file = File::open(path).map_err(Error::io("opening the network namespace"))?;
+        self.netns(file)
+    }
+
+    /// Asks for a receive buffer of this many bytes, beyond `net.core.rmem_max` where the caller may
+    /// (`SO_RCVBUFFORCE`, which needs `CAP_NET_ADMIN` in the initial user namespace). What was granted,
+    /// [`Conntrack::receive_buffer`] tells.
+    ///
+    /// Dumps do not need it: the kernel waits with the next part until the last one is read.
+    #[must_use]
+    pub fn receive_buffer(mut self, bytes: usize) -> Self {
+        self.options.receive_buffer = Some(bytes);
+        self
+    }
+
+    /// Asks for a send buffer of this many bytes, beyond `net.core.wmem_max` where the caller may.
+    #[must_use]
+    pub fn send_buffer(mut self, bytes: usize) -> Self {
+        self.options.send_buffer = Some(bytes);
+        self
+    }
+
+    /// How long each answer may take before the operation fails with [`Error::Timeout`]: 5 seconds by default. `None`
+    /// waits for ever.
+    #[must_use]
+    pub fn reply_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.options.timeout = timeout.into();
+        self
+    }
+
+    /// Uses only what this kernel can do, instead of asking which one is running. Filters mean the same; what an older
+    /// kernel could not select is selected here.
+    #[must_use]
+    pub fn kernel_version(mut self, version: KernelVersion) -> Self {
+        self.kernel = Some(version);
+        self
+    }
+
+    /// Opens the connection. This needs no privilege: privileges are looked at when something is asked.
+    ///
+    /// # Errors
+    /// The namespace is none or may not be entered, or a socket cannot be opened or set.
+    pub fn open(self) -> Result<Conntrack, Error> {
+        let [home, requests, dumps] = [self.socket()?, self.socket()?, self.socket()?];
+        let (mut requests, mut dumps) = (Channel::over(requests), Channel::over(dumps));
+        self.options.apply(&mut requests)?;
+        self.options.apply(&mut dumps)?;
+        let kernel = self.kernel.unwrap_or_else(KernelVersion::running);
+        Ok(Conntrack::new(requests, Pool::new(self.options, home, dumps), kernel))
+    }
+
+    fn socket(&self) -> Result<Socket, Error> {
+        let opened = match &self.namespace {
+            None => Socket::open(Protocol::Netfilter),
+            Some(namespace) => Socket::open_in(Protocol::Netfilter, namespace.as_fd()),
+        };
+        opened.map_err(|error| match (&self.namespace, error.raw_os_error()) {
+            (Some(_), Some(errno)) if Errno(errno) == Errno::INVAL => UsageError::NotANetworkNamespace.into(),
+            (Some(_), _) => Error::io("entering the network namespace")(error),
+            (None, _) => Error::io("opening a netlink socket")(error),
+        })
+    }
+}

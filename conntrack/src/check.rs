@@ -1,0 +1,210 @@
+//! What makes no sense is refused before anything is sent: the kernel would refuse it with a bare number at best, and
+//! do something else at worst.
+
+use std::net::IpAddr;
+
+use conntrack_spec::codec::TooLong;
+use conntrack_spec::{
+    Family, FlowKey, FlowUpdate, L4, Nat, NewFlow, ProtoInfo, ProtoInfoSctp, ProtoInfoTcp, Protocol, Status, Tuple,
+};
+
+/// A request that makes no sense. Nothing was sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UsageError {
+    /// IPv4 and IPv6 in one flow or filter.
+    #[error("{0}: IPv4 and IPv6 are mixed")]
+    MixedFamilies(&'static str),
+    /// The two directions have different protocols, which the kernel refuses.
+    #[error("the original direction is {orig:?}, the reply direction {reply:?}")]
+    MixedProtocols {
+        /// Of the original direction.
+        orig: Protocol,
+        /// Of the reply direction.
+        reply: Protocol,
+    },
+    /// A tuple's ports or identifiers are not those of its protocol.
+    #[error("{0}: the ports or identifiers are not those of its protocol")]
+    WrongL4(&'static str),
+    /// The kernel tracks ICMP queries and their answers only.
+    #[error("{0}: the kernel does not track this type of ICMP message")]
+    UntrackedIcmp(&'static str),
+    /// A flow is in one zone: of both directions or of one of them.
+    #[error("more than one zone is given")]
+    TwoZones,
+    /// The lower end of a range is above its upper end; the kernel would translate to something outside.
+    #[error("a range from {min} to {max}")]
+    AddressRange {
+        /// The lower end.
+        min: IpAddr,
+        /// The upper end.
+        max: IpAddr,
+    },
+    /// An upper end without a lower one; the kernel would ignore it.
+    #[error("an upper address without a lower one")]
+    NoLowerAddress,
+    /// The lower end of a range is above its upper end.
+    #[error("ports from {min} to {max}")]
+    PortRange {
+        /// The lower end.
+        min: u16,
+        /// The upper end.
+        max: u16,
+    },
+    /// A created flow cannot have these bits.
+    #[error("a flow cannot be created with {0:?}: give it a master, or let it live")]
+    Status(Status),
+    /// One window scale without the other, or one above 14.
+    #[error("window scales are 0 to 14, and given for both directions or none")]
+    WindowScale,
+    /// A state that the kernel does not take.
+    #[error("no state that can be set")]
+    State,
+    /// SCTP's state and verification tags go together.
+    #[error("an SCTP state needs both verification tags, and the tags a state")]
+    IncompleteSctp,
+    /// The protocol information is another protocol's; the kernel would ignore it.
+    #[error("the protocol information is not that of {0:?}")]
+    ProtoInfo(Protocol),
+    /// Ports without a protocol that has some, or another criterion that its protocol does not have.
+    #[error("the filter asks {0:?} for something it does not have")]
+    NotOfProtocol(Protocol),
+    /// A flush without criteria: a flush of everything has a method of its own.
+    #[error("the filter has no criteria: to flush everything, call flush_all")]
+    FlushWithoutCriteria,
+    /// A name or a value that is longer than the kernel takes.
+    #[error(transparent)]
+    TooLong(#[from] TooLong),
+    /// A file that is no network namespace.
+    #[error("not a network namespace")]
+    NotANetworkNamespace,
+}
+
+/// What goes into the header of the message, if the request makes sense.
+pub(crate) trait Check {
+    /// The family of its tuples.
+    fn check(&self) -> Result<Family, UsageError>;
+}
+
+impl Check for FlowKey {
+    fn check(&self) -> Result<Family, UsageError> {
+        let tuple = self.tuple.tuple();
+        one_zone(&[self.zone, tuple.zone])?;
+        check_tuple("the key", tuple)
+    }
+}
+
+impl Check for NewFlow {
+    fn check(&self) -> Result<Family, UsageError> {
+        let family = check_tuple("the original direction", &self.orig)?;
+        same_family("the reply direction", family, check_tuple("the reply direction", &self.reply)?)?;
+        if self.orig.protocol() != self.reply.protocol() {
+            return Err(UsageError::MixedProtocols { orig: self.orig.protocol(), reply: self.reply.protocol() });
+        }
+        if let Some(master) = &self.master {
+            check_tuple("the master", master)?;
+        }
+        one_zone(&[self.zone, self.orig.zone, self.reply.zone])?;
+        let unsettable = Status::EXPECTED | Status::DYING;
+        if let Some(status) = self.status.filter(|status| status.intersects(unsettable)) {
+            return Err(UsageError::Status(status & unsettable));
+        }
+        for (what, nat) in [("source translation", &self.nat_src), ("destination translation", &self.nat_dst)] {
+            if let Some(nat) = nat {
+                check_nat(what, family, nat)?;
+            }
+        }
+        if let Some(info) = &self.proto_info {
+            check_proto_info(info)?;
+            let protocol = match info {
+                ProtoInfo::Tcp(_) => Protocol::TCP,
+                ProtoInfo::Sctp(_) => Protocol::SCTP,
+                ProtoInfo::Dccp(_) => Protocol::DCCP,
+                _ => self.orig.protocol(),
+            };
+            if protocol != self.orig.protocol() {
+                return Err(UsageError::ProtoInfo(self.orig.protocol()));
+            }
+        }
+        Ok(family)
+    }
+}
+
+impl Check for FlowUpdate {
+    /// Of a change only what needs no flow to look at can be checked.
+    fn check(&self) -> Result<Family, UsageError> {
+        self.changes.proto_info.as_ref().map_or(Ok(()), check_proto_info)?;
+        self.key.check()
+    }
+}
+
+/// Checks that a tuple is one of packets, and tells its family.
+fn check_tuple(what: &'static str, tuple: &Tuple) -> Result<Family, UsageError> {
+    let family = tuple.family().ok_or(UsageError::MixedFamilies(what))?;
+    let fits = match tuple.proto.l4 {
+        Some(L4::Ports { .. }) => tuple.protocol().has_ports() || tuple.protocol() == Protocol::DCCP,
+        Some(L4::Icmp { .. }) => tuple.protocol() == Protocol::ICMP,
+        Some(L4::Icmpv6 { .. }) => tuple.protocol() == Protocol::ICMPV6,
+        None => !tuple.protocol().has_ports() && !matches!(tuple.protocol(), Protocol::ICMP | Protocol::ICMPV6),
+    };
+    if !fits {
+        return Err(UsageError::WrongL4(what));
+    }
+    match tuple.proto.l4 {
+        Some(l4) if !l4.is_tracked() => Err(UsageError::UntrackedIcmp(what)),
+        _ => Ok(family),
+    }
+}
+
+fn same_family(what: &'static str, expected: Family, found: Family) -> Result<(), UsageError> {
+    if expected == found { Ok(()) } else { Err(UsageError::MixedFamilies(what)) }
+}
+
+/// Zone 0 is the default zone, which every tuple without one is in.
+fn one_zone(zones: &[Option<u16>]) -> Result<(), UsageError> {
+    let given = zones.iter().flatten().filter(|zone| **zone != 0).count();
+    if given > 1 { Err(UsageError::TwoZones) } else { Ok(()) }
+}
+
+fn check_nat(what: &'static str, family: Family, nat: &Nat) -> Result<(), UsageError> {
+    match (nat.min, nat.max) {
+        (None, Some(_)) => return Err(UsageError::NoLowerAddress),
+        (Some(min), Some(max)) if Family::of(min) != Family::of(max) => return Err(UsageError::MixedFamilies(what)),
+        (Some(min), Some(max)) if min > max => return Err(UsageError::AddressRange { min, max }),
+        (Some(min), _) => same_family(what, family, Family::of(min))?,
+        (None, None) => {}
+    }
+    match nat.ports.map(|ports| (ports.min, ports.max.unwrap_or(ports.min))) {
+        Some((min, max)) if min > max => Err(UsageError::PortRange { min, max }),
+        _ => Ok(()),
+    }
+}
+
+fn check_proto_info(info: &ProtoInfo) -> Result<(), UsageError> {
+    /// `TCP_CONNTRACK_SYN_SENT2`, the last state of `net/netfilter/nf_conntrack_proto_tcp.c`'s policy.
+    const LAST_TCP_STATE: u8 = 9;
+    /// `SCTP_CONNTRACK_HEARTBEAT_SENT`
+    const LAST_SCTP_STATE: u8 = 8;
+    /// `TCP_MAX_WSCALE`
+    const MAX_WSCALE: u8 = 14;
+
+    match info {
+        ProtoInfo::Tcp(ProtoInfoTcp { state, wscale_original, wscale_reply, .. }) => {
+            if state.is_some_and(|state| state.0 > LAST_TCP_STATE) {
+                return Err(UsageError::State);
+            }
+            let fits = match (wscale_original, wscale_reply) {
+                (Some(original), Some(reply)) => *original <= MAX_WSCALE && *reply <= MAX_WSCALE,
+                (None, None) => true,
+                _ => false,
+            };
+            if fits { Ok(()) } else { Err(UsageError::WindowScale) }
+        }
+        ProtoInfo::Sctp(ProtoInfoSctp { state, vtag_original, vtag_reply }) => match (state, vtag_original, vtag_reply) {
+            (Some(state), Some(_), Some(_)) if state.0 <= LAST_SCTP_STATE => Ok(()),
+            (Some(_), Some(_), Some(_)) => Err(UsageError::State),
+            _ => Err(UsageError::IncompleteSctp),
+        },
+        _ => Ok(()),
+    }
+}

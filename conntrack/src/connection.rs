@@ -1,0 +1,290 @@
+//! A connection to the kernel's connection tracking.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use conntrack_spec::{Changes, Decode, Flow, FlowKey, FlowUpdate, NewFlow};
+
+use crate::batch::{Batch, Command};
+use crate::builder::Builder;
+use crate::dump::Dump;
+use crate::error::Error;
+use crate::filter::Filter;
+use crate::netlink::{Channel, Request};
+use crate::pool::Pool;
+use crate::request;
+use crate::version::KernelVersion;
+
+/// A connection to the connection tracking of one network namespace.
+///
+/// It can be shared between threads: requests take turns, and each dump has a socket of its own. Every operation needs
+/// `CAP_NET_ADMIN` in the user namespace that owns the network namespace, and fails with an error for which
+/// [`Error::is_permission`] holds without it.
+///
+/// ```no_run
+/// use conntrack::{Changes, Conntrack, NewFlow};
+/// use std::time::Duration;
+///
+/// let ct = Conntrack::open()?;
+/// for flow in ct.dump()? {
+///     println!("{}", flow?);
+/// }
+///
+/// let flow = NewFlow::udp("10.0.0.1:5353".parse().unwrap(), "10.0.0.2:53".parse().unwrap());
+/// let key = flow.orig.into();
+/// ct.create(&flow.timeout(Duration::from_secs(30)).mark(7))?;
+/// ct.update(&key, &Changes::new().mark(0))?;
+/// ct.delete(&key)?;
+/// # Ok::<(), conntrack::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Conntrack {
+    requests: Mutex<Channel>,
+    dumps: Arc<Pool>,
+    kernel: KernelVersion,
+}
+
+/// How a filtered flush was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flushed {
+    /// The kernel did it in one go; it does not say how many flows that were.
+    AtOnce,
+    /// The kernel could not select exactly these flows, so each was found and deleted.
+    OneByOne {
+        /// The flows that were deleted.
+        deleted: u64,
+    },
+}
+
+impl Conntrack {
+    /// Opens a connection to the calling thread's network namespace. This needs no privilege; using it does.
+    ///
+    /// # Errors
+    /// A socket cannot be opened.
+    pub fn open() -> Result<Self, Error> {
+        Self::builder().open()
+    }
+
+    /// Opens a connection elsewhere or otherwise.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    pub(crate) fn new(requests: Channel, dumps: Pool, kernel: KernelVersion) -> Self {
+        Self { requests: Mutex::new(requests), dumps: Arc::new(dumps), kernel }
+    }
+
+    /// The size of the receive buffer, as the kernel counts it: twice of what was asked for.
+    ///
+    /// # Errors
+    /// The system does not say.
+    pub fn receive_buffer(&self) -> Result<usize, Error> {
+        self.requests().socket().receive_buffer().map_err(Error::io("reading the receive buffer's size"))
+    }
+
+    /// The size of the send buffer, as the kernel counts it: twice of what was asked for.
+    ///
+    /// # Errors
+    /// The system does not say.
+    pub fn send_buffer(&self) -> Result<usize, Error> {
+        self.requests().socket().send_buffer().map_err(Error::io("reading the send buffer's size"))
+    }
+
+    /// All flows, of both families, as they arrive (`IPCTNL_MSG_CT_GET`).
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn dump(&self) -> Result<Dump, Error> {
+        self.dump_as()
+    }
+
+    /// All flows, each decoded into a struct of your own, which pays only for what it holds.
+    ///
+    /// ```no_run
+    /// use conntrack::{Conntrack, Decode, FlowId};
+    ///
+    /// #[derive(Debug, Decode)]
+    /// struct Marked {
+    ///     #[nla(CTA_ID)]
+    ///     id: FlowId,
+    ///     #[nla(CTA_MARK)]
+    ///     mark: Option<u32>,
+    /// }
+    ///
+    /// for flow in Conntrack::open()?.dump_as::<Marked>()? {
+    ///     println!("{:?}", flow?);
+    /// }
+    /// # Ok::<(), conntrack::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn dump_as<T: Decode>(&self) -> Result<Dump<T>, Error> {
+        self.dump_filtered_as(&Filter::all())
+    }
+
+    /// The flows that meet a filter.
+    ///
+    /// # Errors
+    /// The filter contradicts itself, or the kernel refuses.
+    pub fn dump_filtered(&self, filter: &Filter) -> Result<Dump, Error> {
+        self.dump_filtered_as(filter)
+    }
+
+    /// The flows that meet a filter, each decoded into a struct of your own.
+    ///
+    /// # Errors
+    /// The filter contradicts itself, or the kernel refuses.
+    pub fn dump_filtered_as<T: Decode>(&self, filter: &Filter) -> Result<Dump<T>, Error> {
+        let plan = filter.plan_dump(self.kernel)?;
+        Dump::start(&self.dumps, &request::dump(&plan), (!plan.exact).then(|| filter.clone()))
+    }
+
+    /// The flow at a tuple, if there is one (`IPCTNL_MSG_CT_GET`). The kernel does not look at the key's id: compare it
+    /// with the flow's.
+    ///
+    /// # Errors
+    /// The key makes no sense, or the kernel refuses.
+    pub fn get(&self, key: &FlowKey) -> Result<Option<Flow>, Error> {
+        self.get_as(key)
+    }
+
+    /// The flow at a tuple, decoded into a struct of your own.
+    ///
+    /// # Errors
+    /// The key makes no sense, or the kernel refuses.
+    pub fn get_as<T: Decode>(&self, key: &FlowKey) -> Result<Option<T>, Error> {
+        let mut flow = None;
+        let result = self.requests().request(&request::get(key)?, |reply| {
+            flow = Some(reply.decode()?);
+            Ok(())
+        });
+        match result {
+            Err(error) if error.is_not_found() => Ok(None),
+            result => result.map(|()| flow),
+        }
+    }
+
+    /// Creates a flow (`IPCTNL_MSG_CT_NEW` with `NLM_F_CREATE | NLM_F_EXCL`).
+    ///
+    /// # Errors
+    /// [`Error::is_exists`] if there is a flow at one of its tuples. `EINVAL`, `ENOENT`, `EBUSY`, `EOPNOTSUPP` and
+    /// others as [`NewFlow`]'s fields say; nothing was created then.
+    pub fn create(&self, flow: &NewFlow) -> Result<(), Error> {
+        self.execute(&request::create(flow)?)
+    }
+
+    /// Creates a flow, or changes the one at its original tuple to have these properties (`NLM_F_CREATE` alone).
+    ///
+    /// # Errors
+    /// As [`create`](Self::create) where it is created, and as [`update`](Self::update) where it is changed: then a
+    /// translation or a master is `EOPNOTSUPP`. [`Error::is_exists`] if another flow has its reply tuple.
+    pub fn upsert(&self, flow: &NewFlow) -> Result<(), Error> {
+        self.execute(&request::upsert(flow)?)
+    }
+
+    /// Changes the flow at a tuple (`IPCTNL_MSG_CT_NEW`). The kernel does not look at the key's id.
+    ///
+    /// # Errors
+    /// [`Error::is_not_found`] if there is none; others as the fields of [`Changes`] say. The changes before the one
+    /// that is refused have been made.
+    pub fn update(&self, key: &FlowKey, changes: &Changes) -> Result<(), Error> {
+        self.execute(&request::update(&FlowUpdate { key: *key, changes: changes.clone() })?)
+    }
+
+    /// Deletes the flow at a tuple, and only if it is the one that the key's id says (`IPCTNL_MSG_CT_DELETE`). False if
+    /// there is none.
+    ///
+    /// # Errors
+    /// The key makes no sense, or the kernel refuses.
+    pub fn delete(&self, key: &FlowKey) -> Result<bool, Error> {
+        match self.execute(&request::delete(key)?) {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes every flow of the namespace.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn flush_all(&self) -> Result<(), Error> {
+        self.execute(&request::flush_all())
+    }
+
+    /// Deletes the flows that meet a filter, and no other: at once if the kernel can do exactly that, else one by one,
+    /// each guarded by its id.
+    ///
+    /// # Errors
+    /// [`UsageError::FlushWithoutCriteria`](crate::UsageError::FlushWithoutCriteria) for a filter that selects
+    /// everything, or the filter contradicts itself, or the kernel refuses. Then some of the flows may be deleted.
+    pub fn flush(&self, filter: &Filter) -> Result<Flushed, Error> {
+        if let Some(plans) = filter.plan_flush(self.kernel)? {
+            for plan in plans {
+                self.execute(&request::flush(&plan))?;
+            }
+            return Ok(Flushed::AtOnce);
+        }
+        self.delete_matching(filter, |_| true).map(|deleted| Flushed::OneByOne { deleted })
+    }
+
+    /// Deletes the flows that meet a filter and for which `predicate` holds: each is found by a dump and deleted by its
+    /// tuple and id, many in one send. How many were deleted; memory use does not depend on that.
+    ///
+    /// # Errors
+    /// The filter contradicts itself, or the kernel refuses. Then some of the flows may be deleted.
+    pub fn delete_matching(&self, filter: &Filter, mut predicate: impl FnMut(&Flow) -> bool) -> Result<u64, Error> {
+        let mut found = self.dump_filtered(filter)?;
+        let mut failed = None;
+        let keys = std::iter::from_fn(|| {
+            loop {
+                match found.next()? {
+                    Ok(flow) if predicate(&flow) => return Some(Command::Delete(flow.key())),
+                    Ok(_) => {}
+                    Err(error) => {
+                        failed = Some(error);
+                        return None;
+                    }
+                }
+            }
+        });
+        let mut deleted = 0;
+        for result in self.batch(keys) {
+            match result {
+                Ok(()) => deleted += 1,
+                // Gone by itself, or found twice by the dump.
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        failed.map_or(Ok(deleted), Err)
+    }
+
+    /// Executes many commands in few sends.
+    ///
+    /// ```no_run
+    /// use conntrack::{Command, Conntrack, NewFlow};
+    ///
+    /// let ct = Conntrack::open()?;
+    /// let server = "10.0.0.2:53".parse().unwrap();
+    /// let flows = (1024..2048).map(|port| NewFlow::udp(([10, 0, 0, 1], port).into(), server));
+    /// for result in ct.batch(flows.map(Command::Create)) {
+    ///     result?;
+    /// }
+    /// # Ok::<(), conntrack::Error>(())
+    /// ```
+    pub fn batch<I: IntoIterator<Item = Command>>(&self, commands: I) -> Batch<'_, I::IntoIter> {
+        Batch::new(self, commands.into_iter())
+    }
+
+    fn execute(&self, request: &Request<'_>) -> Result<(), Error> {
+        self.requests().request(request, |_| Ok(()))
+    }
+
+    /// A thread that panicked with the lock held was between two exchanges or lost one's answers, which the next
+    /// exchange tells from its own by their number.
+    pub(crate) fn requests(&self) -> MutexGuard<'_, Channel> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,174 @@
+//! All flows, one after another.
+
+use std::iter::FusedIterator;
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::sync::Arc;
+
+use conntrack_spec::codec::{self, Schema, align};
+use conntrack_spec::{Decode, Flow};
+
+use crate::error::Error;
+use crate::filter::{Filter, View};
+use crate::netlink::{Answer, Channel, Exchange, Message, Request, refusal};
+use crate::pool::Pool;
+
+/// The flows of a table, as they arrive: an iterator that holds one datagram at a time, whatever the table's size.
+///
+/// It has a socket of its own. So other requests, and other dumps, can be made meanwhile, and one that is dropped
+/// half-way leaves nothing behind.
+///
+/// A table that changes during the dump is not a snapshot: flows that come or go may be in it or not, and a flow may
+/// come twice, when the one before it vanished between two datagrams. A resize of the table's hash may skip some.
+///
+/// An item that cannot be decoded is an error, and the next call goes on with the next one; any other error is the end.
+#[derive(Debug)]
+pub struct Dump<T = Flow> {
+    raw: RawDump,
+    rest: Option<Filter>,
+    decoded: PhantomData<fn() -> T>,
+}
+
+impl<T: Decode> Dump<T> {
+    /// `rest` is what the kernel did not filter.
+    pub(crate) fn start(pool: &Arc<Pool>, request: &Request<'_>, rest: Option<Filter>) -> Result<Self, Error> {
+        Ok(Self { raw: RawDump::start(pool, request)?, rest, decoded: PhantomData })
+    }
+}
+
+impl<T: Decode> Iterator for Dump<T> {
+    type Item = Result<T, Error>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let attributes = match self.raw.advance() {
+                Ok(Some(attributes)) => self.raw.bytes(attributes),
+                Ok(None) => return None,
+                Err(error) => return Some(Err(error)),
+            };
+            if let Some(filter) = &self.rest {
+                match codec::decode::<View>(attributes) {
+                    Ok(view) if !filter.matches_view(&view) => continue,
+                    Ok(_) => {}
+                    Err(error) => return Some(Err(error.into())),
+                }
+            }
+            return Some(codec::decode(attributes).map_err(Error::from));
+        }
+    }
+}
+
+impl<T: Decode> FusedIterator for Dump<T> {}
+
+/// Bytes of `struct nlmsghdr` and `struct nfgenmsg`.
+const HEADERS: usize = 20;
+
+/// The messages of a dump, not decoded.
+#[derive(Debug)]
+struct RawDump {
+    pool: Arc<Pool>,
+    /// Gone when the dump has ended.
+    channel: Option<Channel>,
+    exchange: Exchange,
+    operation: &'static str,
+    schema: &'static Schema,
+    /// What is left of the datagram in the channel's buffer.
+    unread: Range<usize>,
+    /// Type, flags, sequence number and port id of a reply, as bytes. All replies of a dump have the same, so that
+    /// those after the first are recognised by one comparison.
+    usual: [u8; 12],
+}
+
+impl RawDump {
+    /// Sends the request and reads the first datagram, in which a refusal would be.
+    fn start(pool: &Arc<Pool>, request: &Request<'_>) -> Result<Self, Error> {
+        let mut channel = pool.take()?;
+        let exchange = channel.send(request)?;
+        let (operation, schema) = (request.operation, request.schema);
+        let unread = 0..channel.receive()?;
+        let mut raw =
+            Self { pool: Arc::clone(pool), channel: Some(channel), exchange, operation, schema, unread, usual: [0; 12] };
+        if let Some(first) = raw.classify()? {
+            raw.usual = first;
+        }
+        Ok(raw)
+    }
+
+    /// The attributes of the next flow, as a range of the buffer; `None` at the end.
+    #[inline]
+    fn advance(&mut self) -> Result<Option<Range<usize>>, Error> {
+        loop {
+            let Some(channel) = &self.channel else { return Ok(None) };
+            match channel.incoming(&self.unread).first_chunk::<16>() {
+                Some([l0, l1, l2, l3, usual @ ..]) if *usual == self.usual => {
+                    return Ok(Some(self.consume(u32::from_ne_bytes([*l0, *l1, *l2, *l3]))));
+                }
+                _ => self.advance_unusual()?,
+            }
+        }
+    }
+
+    /// Moves past the message at the front, and tells where its attributes are.
+    #[inline]
+    fn consume(&mut self, length: u32) -> Range<usize> {
+        let start = self.unread.start;
+        let length = length as usize;
+        self.unread.start = start.saturating_add(align(length).max(HEADERS)).min(self.unread.end);
+        start.saturating_add(HEADERS)..start.saturating_add(length).min(self.unread.end)
+    }
+
+    /// Deals with whatever is not the next reply: the end of the datagram, of the dump, something unrelated.
+    #[cold]
+    fn advance_unusual(&mut self) -> Result<(), Error> {
+        if self.unread.is_empty() {
+            let Some(channel) = &mut self.channel else { return Ok(()) };
+            match channel.receive() {
+                Ok(length) => self.unread = 0..length,
+                Err(error) => {
+                    self.channel = None;
+                    return Err(error);
+                }
+            }
+        }
+        match self.classify() {
+            Ok(Some(usual)) => self.usual = usual,
+            Ok(None) => {}
+            Err(error) => {
+                // Whatever else is under way on the socket ends with it.
+                self.channel = None;
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at the message at the front. A reply stays there, and what marks it is returned; anything else is dealt
+    /// with.
+    fn classify(&mut self) -> Result<Option<[u8; 12]>, Error> {
+        let Some(channel) = &self.channel else { return Ok(None) };
+        let bytes = channel.incoming(&self.unread);
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let (message, _) = Message::split(bytes)?;
+        match self.exchange.take(message)? {
+            Answer::Reply(_) => Ok(bytes.get(4..).and_then(<[u8]>::first_chunk).copied()),
+            Answer::Unrelated => {
+                self.consume(message.header.len);
+                Ok(None)
+            }
+            Answer::Done => {
+                if let Some(channel) = self.channel.take() {
+                    self.pool.put(channel);
+                }
+                if self.exchange.is_interrupted() { Err(Error::Interrupted) } else { Ok(None) }
+            }
+            Answer::Refused(refused) => Err(refusal(self.operation, self.schema, channel.sent(), refused)),
+        }
+    }
+
+    fn bytes(&self, range: Range<usize>) -> &[u8] {
+        self.channel.as_ref().map_or(&[], |channel| channel.incoming(&range))
+    }
+}

@@ -1,0 +1,178 @@
+//! What can go wrong.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use conntrack_spec::DecodeError;
+use conntrack_spec::codec::EncodeError;
+
+use crate::check::UsageError;
+use crate::netlink::ProtocolError;
+
+/// What can go wrong with an operation on a connection.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused a call on the socket or the namespace.
+    #[error("{operation}: {source}")]
+    Io {
+        /// What was being done.
+        operation: &'static str,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// The kernel refused the request.
+    #[error(transparent)]
+    Kernel(Box<KernelError>),
+    /// The request makes no sense; nothing was sent.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+    /// The request does not fit into a message; nothing was sent.
+    #[error("encoding the request: {0}")]
+    Encode(#[from] EncodeError),
+    /// What the kernel sent is not what is declared.
+    #[error("decoding a message: {0}")]
+    Decode(#[source] DecodeError),
+    /// What arrived are no whole netlink messages.
+    #[error("reading a datagram: {0}")]
+    Protocol(#[source] ProtocolError),
+    /// The answer took longer than the connection's reply timeout. It may still come; it will then be ignored.
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+    /// The socket's receive buffer was full, and answers are lost.
+    #[error("the receive buffer overran and answers were lost")]
+    Overrun,
+    /// The table changed under the dump in such a way that entries may be missing or come twice.
+    #[error("the dump was interrupted: entries may be missing")]
+    Interrupted,
+}
+
+impl Error {
+    /// Makes an I/O error one of `operation`.
+    pub(crate) fn io(operation: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { operation, source }
+    }
+
+    /// The kernel's error number, if the kernel refused the request or a system call.
+    #[must_use]
+    pub fn errno(&self) -> Option<Errno> {
+        match self {
+            Self::Kernel(error) => Some(error.errno),
+            Self::Io { source, .. } => source.raw_os_error().map(Errno),
+            _ => None,
+        }
+    }
+
+    /// Whether what the request names does not exist (`ENOENT`).
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.errno() == Some(Errno::NOENT)
+    }
+
+    /// Whether what was to be created exists already (`EEXIST`).
+    #[must_use]
+    pub fn is_exists(&self) -> bool {
+        self.errno() == Some(Errno::EXIST)
+    }
+
+    /// Whether a privilege is missing (`EPERM`): `CAP_NET_ADMIN` in the user namespace that owns the socket's network
+    /// namespace.
+    #[must_use]
+    pub fn is_permission(&self) -> bool {
+        self.errno() == Some(Errno::PERM)
+    }
+}
+
+/// The kernel's refusal of a request.
+///
+/// Printed, it reads `creating a flow: EINVAL (Invalid argument) at CTA_TUPLE_ORIG: …`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KernelError {
+    /// What was being done.
+    pub operation: &'static str,
+    /// The error.
+    pub errno: Errno,
+    /// The kernel's words, which it has for few errors (`NLMSGERR_ATTR_MSG`).
+    pub message: Option<String>,
+    /// The attribute that it blames, as a path of kernel names: only for attributes of the wrong size or range, and only
+    /// at the outermost level (`NLMSGERR_ATTR_OFFS`).
+    pub attribute: Option<String>,
+}
+
+impl fmt::Display for KernelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.operation, self.errno)?;
+        if let Some(attribute) = &self.attribute {
+            write!(f, " at {attribute}")?;
+        }
+        if let Some(message) = &self.message {
+            write!(f, ": {message}")?;
+        }
+        if self.errno == Errno::PERM {
+            f.write_str(": this needs CAP_NET_ADMIN in the user namespace that owns the network namespace")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for KernelError {}
+
+/// An error number of the kernel. Prints its name and its meaning.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Errno(pub i32);
+
+macro_rules! errnos {
+    ($($name:ident = $value:ident, $doc:literal;)*) => {
+        impl Errno {
+            $(
+                #[doc = concat!("`", stringify!($value), "`: ", $doc)]
+                pub const $name: Self = Self(crate::sys::errno::$value);
+            )*
+
+            /// The C name, for those that connection tracking answers with.
+            #[must_use]
+            pub const fn name(self) -> Option<&'static str> {
+                match self {
+                    $(Self::$name => Some(stringify!($value)),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+errnos! {
+    PERM = EPERM, "a privilege is missing, or the flow's timeout is fixed";
+    NOENT = ENOENT, "there is no such flow, master, expectation or policy";
+    INTR = EINTR, "interrupted";
+    AGAIN = EAGAIN, "nothing there now";
+    NOMEM = ENOMEM, "the table is full, or translation is not possible";
+    BUSY = EBUSY, "in use, or a change that the kernel does not make";
+    EXIST = EEXIST, "it exists already, or its reply tuple does";
+    INVAL = EINVAL, "something required is missing or makes no sense";
+    MFILE = EMFILE, "as many expectations as the system allows";
+    NOSPC = ENOSPC, "the flow has no room for labels, or its hash chain is full";
+    RANGE = ERANGE, "an attribute is too short, or its value out of range";
+    TIME = ETIME, "the flow is dying";
+    NOBUFS = ENOBUFS, "the receive buffer overran";
+    OPNOTSUPP = EOPNOTSUPP, "the kernel cannot do this here, or knows no such helper, family or protocol";
+}
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let meaning = io::Error::from_raw_os_error(self.0).to_string();
+        let meaning = meaning.split(" (os error").next().unwrap_or_default();
+        match self.name() {
+            Some(name) => write!(f, "{name} ({meaning})"),
+            None => write!(f, "errno {} ({meaning})", self.0),
+        }
+    }
+}
+
+impl fmt::Debug for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -1,0 +1,254 @@
+//! A socket and one exchange at a time over it.
+
+use std::io;
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use conntrack_spec::codec::Schema;
+
+use super::{Answer, BatchExchange, Exchange, Message, Messages, NLM_F_ACK, ProtocolError, Refusal, Request};
+use crate::error::{Errno, Error, KernelError};
+use crate::sys::socket::{Protocol, Received, Socket};
+
+/// Bytes that are read at a time: the kernel fills up to 32 448 of them in a dump, and never more.
+const BUFFER: usize = 32 * 1024;
+
+/// A netfilter netlink socket, with the buffers and the sequence numbers for one exchange after another.
+#[derive(Debug)]
+pub struct Channel {
+    socket: Socket,
+    seq: u32,
+    timeout: Option<Duration>,
+    outgoing: Vec<u8>,
+    incoming: Box<[u8]>,
+}
+
+impl Channel {
+    /// Opens a socket in the calling thread's network namespace.
+    ///
+    /// # Errors
+    /// The socket cannot be opened. Privileges are looked at when a request is sent, not here.
+    pub fn open() -> Result<Self, Error> {
+        Self::with_protocol(Protocol::Netfilter)
+    }
+
+    pub(crate) fn with_protocol(protocol: Protocol) -> Result<Self, Error> {
+        let socket = Socket::open(protocol).map_err(Error::io("opening a netlink socket"))?;
+        Ok(Self::over(socket))
+    }
+
+    pub(crate) fn over(socket: Socket) -> Self {
+        socket.request_extended_acks();
+        Self { socket, seq: 0, timeout: None, outgoing: Vec::new(), incoming: vec![0; BUFFER].into() }
+    }
+
+    /// How long the answers to a request may take; without a limit, for ever. Initially there is none.
+    ///
+    /// # Errors
+    /// The time is zero, or longer than the kernel can count.
+    pub fn set_timeout(&mut self, timeout: Option<Duration>) -> Result<(), Error> {
+        self.socket.set_receive_timeout(timeout).map_err(Error::io("setting the reply timeout"))?;
+        self.timeout = timeout;
+        Ok(())
+    }
+
+    pub(crate) fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    /// Sends a request and hands each answer to `on_reply`, until the kernel says that it is done.
+    ///
+    /// If `on_reply` fails, the remaining answers are read and dropped, so that the next exchange starts clean.
+    ///
+    /// # Errors
+    /// The kernel refuses, the answers take too long or cannot be understood, or `on_reply` fails.
+    pub fn request(
+        &mut self,
+        request: &Request<'_>,
+        mut on_reply: impl FnMut(Message<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let exchange = self.send(request)?;
+        let mut result = Ok(());
+        self.finish(exchange, request, &mut |message| {
+            if result.is_ok() {
+                result = on_reply(message);
+            }
+        })?;
+        result
+    }
+
+    /// Sends a request.
+    pub(crate) fn send(&mut self, request: &Request<'_>) -> Result<Exchange, Error> {
+        let seq = self.take_numbers(1);
+        self.outgoing.clear();
+        request.flags(NLM_F_ACK).encode(seq, &mut self.outgoing)?;
+        self.socket.send(&self.outgoing).map_err(Error::io(request.operation))?;
+        Ok(Exchange::new(seq, self.socket.port()))
+    }
+
+    /// Sends requests that were encoded one behind the other, and says what became of each: `None` has succeeded.
+    /// `starts` is where each begins; their numbers and `NLM_F_ACK` are filled in here.
+    pub(crate) fn exchange_batch(
+        &mut self,
+        datagram: &mut [u8],
+        starts: &[usize],
+    ) -> Result<Vec<Option<Refusal>>, Error> {
+        let first = self.take_numbers(starts.len());
+        for (seq, start) in (first..).zip(starts) {
+            set_seq(datagram.get_mut(*start..), seq);
+        }
+        let mut exchange = BatchExchange::new(first, starts.len(), self.socket.port());
+        let Some(last) = starts.last() else { return Ok(exchange.finish()) };
+        set_ack(datagram.get_mut(*last..));
+        self.socket.send(datagram).map_err(Error::io("sending a batch"))?;
+        let deadline = Deadline::starting_now(self.timeout);
+        while !exchange.is_done() {
+            let received = if exchange.may_be_all() { self.receive_now()? } else { Some(self.receive()?) };
+            let Some(length) = received else {
+                exchange.refuse_all();
+                break;
+            };
+            for message in Messages::new(self.incoming(&(0..length))) {
+                exchange.take(message?)?;
+            }
+            deadline.check()?;
+        }
+        Ok(exchange.finish())
+    }
+
+    /// The first of `count` consecutive request numbers. 0 is the number of events and of what the kernel sends unasked.
+    fn take_numbers(&mut self, count: usize) -> u32 {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        if self.seq.checked_add(count).is_none() {
+            self.seq = 0;
+        }
+        let first = self.seq.saturating_add(1);
+        self.seq = self.seq.saturating_add(count);
+        first
+    }
+
+    /// Receives a datagram of the kernel if one is there.
+    fn receive_now(&mut self) -> Result<Option<usize>, Error> {
+        loop {
+            match self.socket.receive_now(&mut self.incoming) {
+                Ok(received) if received.sender == KERNEL => return self.whole(received).map(Some),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) => return Err(Deadline::starting_now(None).or_io(error)),
+            }
+        }
+    }
+
+    /// The request that was sent last.
+    pub(crate) fn sent(&self) -> &[u8] {
+        &self.outgoing
+    }
+
+    /// Receives the kernel's next datagram and says how long it is. What other processes send is dropped.
+    pub(crate) fn receive(&mut self) -> Result<usize, Error> {
+        let deadline = Deadline::starting_now(self.timeout);
+        loop {
+            let received = self.socket.receive(&mut self.incoming).map_err(|error| deadline.or_io(error))?;
+            if received.sender == KERNEL {
+                return self.whole(received);
+            }
+            deadline.check()?;
+        }
+    }
+
+    fn whole(&self, received: Received) -> Result<usize, Error> {
+        if received.is_truncated() {
+            let (whole, buffer) = (received.whole, self.incoming.len());
+            return Err(ProtocolError::Truncated { whole, buffer }.into());
+        }
+        Ok(received.length)
+    }
+
+    /// Part of the datagram that was received last.
+    #[inline]
+    pub(crate) fn incoming(&self, range: &Range<usize>) -> &[u8] {
+        self.incoming.get(range.clone()).unwrap_or_default()
+    }
+
+    fn finish(
+        &mut self,
+        mut exchange: Exchange,
+        request: &Request<'_>,
+        on_reply: &mut dyn FnMut(Message<'_>),
+    ) -> Result<(), Error> {
+        let deadline = Deadline::starting_now(self.timeout);
+        loop {
+            let length = self.receive()?;
+            for message in Messages::new(self.incoming(&(0..length))) {
+                match exchange.take(message?)? {
+                    Answer::Reply(message) => on_reply(message),
+                    Answer::Done if exchange.is_interrupted() => return Err(Error::Interrupted),
+                    Answer::Done => return Ok(()),
+                    Answer::Refused(refused) => {
+                        return Err(refusal(request.operation, request.schema, &self.outgoing, refused));
+                    }
+                    Answer::Unrelated => deadline.check()?,
+                }
+            }
+        }
+    }
+}
+
+/// Fills in a message's number: `struct nlmsghdr` has it at byte 8.
+fn set_seq(message: Option<&mut [u8]>, seq: u32) {
+    if let Some(field) = message.and_then(|message| message.get_mut(8..)).and_then(<[u8]>::first_chunk_mut) {
+        *field = seq.to_ne_bytes();
+    }
+}
+
+/// Asks for an answer to a message in any case: `struct nlmsghdr` has its flags at byte 6.
+fn set_ack(message: Option<&mut [u8]>) {
+    if let Some(flags) = message.and_then(|message| message.get_mut(6..)).and_then(<[u8]>::first_chunk_mut) {
+        *flags = (u16::from_ne_bytes(*flags) | NLM_F_ACK).to_ne_bytes();
+    }
+}
+
+/// The kernel's port id.
+const KERNEL: u32 = 0;
+
+/// When an exchange has taken too long.
+///
+/// The socket's own timeout bounds each receive; this bounds how long unrelated datagrams can keep us waiting.
+#[derive(Clone, Copy, Debug)]
+struct Deadline {
+    started: Instant,
+    timeout: Option<Duration>,
+}
+
+impl Deadline {
+    fn starting_now(timeout: Option<Duration>) -> Self {
+        Self { started: Instant::now(), timeout }
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        match self.timeout {
+            Some(timeout) if self.started.elapsed() >= timeout => Err(Error::Timeout(timeout)),
+            _ => Ok(()),
+        }
+    }
+
+    fn or_io(&self, error: io::Error) -> Error {
+        match (error.kind(), self.timeout) {
+            (io::ErrorKind::WouldBlock, Some(timeout)) => Error::Timeout(timeout),
+            _ if error.raw_os_error() == Some(Errno::NOBUFS.0) => Error::Overrun,
+            _ => Error::Io { operation: "receiving from netlink", source: error },
+        }
+    }
+}
+
+/// The error that a refusal is of the request in `sent`.
+pub(crate) fn refusal(operation: &'static str, schema: &'static Schema, sent: &[u8], refused: Refusal) -> Error {
+    /// Bytes of the two headers in front of the attributes, which the kernel's offset counts.
+    const HEADERS: usize = 20;
+    let attribute = refused.details.offset.and_then(|offset| {
+        let offset = (offset.0 as usize).checked_sub(HEADERS)?;
+        Some(schema.path_at(sent.get(HEADERS..)?, offset)?.to_string())
+    });
+    let (errno, message) = (Errno(refused.errno), refused.details.message);
+    Error::Kernel(Box::new(KernelError { operation, errno, message, attribute }))
+}

@@ -1,0 +1,129 @@
+//! From one request to the end of its answers, without a socket.
+
+use conntrack_spec::codec::{self, align};
+use conntrack_spec::header::NlMsgErr;
+use conntrack_spec::ExtAck;
+use deku::DekuContainerRead;
+
+use super::{Message, NLM_F_DUMP_INTR, ProtocolError};
+
+/// Bytes of `struct nlmsgerr` with the header of the request that it ends in.
+const NLMSGERR: usize = 20;
+/// Bytes of `struct nlmsghdr`, counted in the length that a request's header gives.
+const HEADER: u32 = 16;
+
+/// `NLMSG_NOOP`
+const NLMSG_NOOP: u16 = 1;
+/// `NLMSG_ERROR`: also an acknowledgement.
+const NLMSG_ERROR: u16 = 2;
+/// `NLMSG_DONE`: the end of a dump.
+const NLMSG_DONE: u16 = 3;
+/// `NLMSG_OVERRUN`: answers were lost.
+const NLMSG_OVERRUN: u16 = 4;
+/// `NLMSG_MIN_TYPE`: below are the control messages.
+const NLMSG_MIN_TYPE: u16 = 16;
+/// `NLM_F_CAPPED`: the error does not repeat the request's payload.
+const NLM_F_CAPPED: u16 = 0x100;
+/// `NLM_F_ACK_TLVS`: attributes follow.
+const NLM_F_ACK_TLVS: u16 = 0x200;
+
+/// What a received message means for an exchange.
+#[derive(Clone, Debug)]
+pub enum Answer<'a> {
+    /// One of the answers.
+    Reply(Message<'a>),
+    /// The end: acknowledged, or all of a dump sent.
+    Done,
+    /// The end: refused.
+    Refused(Refusal),
+    /// An answer to something else, most likely to a request that was given up: its sequence number is not this one's.
+    Unrelated,
+}
+
+/// What the kernel says when it refuses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refusal {
+    /// The error, positive.
+    pub errno: i32,
+    /// What it said beside the number; empty from kernels that say nothing.
+    pub details: ExtAck,
+}
+
+/// The state of one exchange.
+///
+/// The rules (reference: `net/netlink/af_netlink.c`, `net/netfilter/nfnetlink.c`): an exchange ends with an
+/// acknowledgement, an error, or the end of a dump. `NLM_F_MULTI` says nothing, because netfilter sets it on single
+/// replies that no end follows; so every request asks for an acknowledgement.
+#[derive(Clone, Copy, Debug)]
+pub struct Exchange {
+    seq: u32,
+    port: u32,
+    interrupted: bool,
+}
+
+impl Exchange {
+    /// The exchange that a request with number `seq`, sent from `port`, starts.
+    #[must_use]
+    pub const fn new(seq: u32, port: u32) -> Self {
+        Self { seq, port, interrupted: false }
+    }
+
+    /// The request's number.
+    #[must_use]
+    pub const fn seq(&self) -> u32 {
+        self.seq
+    }
+
+    /// Whether the kernel said that the table changed under the dump (`NLM_F_DUMP_INTR`), so that parts may be missing.
+    #[must_use]
+    pub const fn is_interrupted(&self) -> bool {
+        self.interrupted
+    }
+
+    /// What `message` means here. The caller has made sure that the kernel sent it.
+    ///
+    /// # Errors
+    /// A control message is too short.
+    #[inline]
+    pub fn take<'a>(&mut self, message: Message<'a>) -> Result<Answer<'a>, ProtocolError> {
+        if message.header.seq != self.seq || message.header.pid != self.port {
+            return Ok(Answer::Unrelated);
+        }
+        self.interrupted |= message.header.flags & NLM_F_DUMP_INTR != 0;
+        match message.header.kind {
+            NLMSG_NOOP => Ok(Answer::Unrelated),
+            NLMSG_ERROR => error(message),
+            NLMSG_DONE => done(message),
+            NLMSG_OVERRUN => Ok(Answer::Refused(Refusal { errno: crate::Errno::NOBUFS.0, ..Refusal::default() })),
+            kind if kind < NLMSG_MIN_TYPE => Ok(Answer::Unrelated),
+            _ => Ok(Answer::Reply(message)),
+        }
+    }
+}
+
+/// `struct nlmsgerr`, perhaps the rest of the request, perhaps attributes.
+fn error(message: Message<'_>) -> Result<Answer<'_>, ProtocolError> {
+    let too_short = ProtocolError::Body { found: message.body.len(), expected: NLMSGERR };
+    let (_, err) = NlMsgErr::from_bytes((message.body, 0)).map_err(|_| too_short)?;
+    if err.error == 0 {
+        return Ok(Answer::Done);
+    }
+    let copied = if message.header.flags & NLM_F_CAPPED == 0 { err.request.len.saturating_sub(HEADER) } else { 0 };
+    let attributes = align(NLMSGERR.saturating_add(copied as usize));
+    Ok(Answer::Refused(refusal(err.error, message, attributes)))
+}
+
+/// The result of a dump, in four bytes; perhaps attributes.
+fn done(message: Message<'_>) -> Result<Answer<'_>, ProtocolError> {
+    // Absent in the NLMSG_DONE of very old kernels, which means success.
+    match message.body.first_chunk().map_or(0, |bytes| i32::from_ne_bytes(*bytes)) {
+        0 => Ok(Answer::Done),
+        errno => Ok(Answer::Refused(refusal(errno, message, size_of::<i32>()))),
+    }
+}
+
+fn refusal(errno: i32, message: Message<'_>, attributes: usize) -> Refusal {
+    let told = message.header.flags & NLM_F_ACK_TLVS != 0;
+    let details = message.body.get(attributes..).filter(|_| told).and_then(|bytes| codec::decode(bytes).ok());
+    Refusal { errno: errno.saturating_neg().max(1), details: details.unwrap_or_default() }
+}

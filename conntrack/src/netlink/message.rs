@@ -1,0 +1,244 @@
+//! Messages in datagrams.
+
+use conntrack_spec::codec::{self, EncodeError, Schema, Writer};
+use conntrack_spec::header::{NfGenMsg, NlMsgHdr};
+use conntrack_spec::{Decode, DecodeError, Encode, Family};
+use deku::{DekuContainerRead, DekuContainerWrite};
+
+use super::NLM_F_REQUEST;
+
+/// Bytes of `struct nlmsghdr`.
+const HEADER: usize = 16;
+/// Bytes of `struct nfgenmsg`.
+const NFGENMSG: usize = 4;
+
+/// A message: its header and all that follows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message<'a> {
+    /// `struct nlmsghdr`
+    pub header: NlMsgHdr,
+    /// What follows, without the padding behind it.
+    pub body: &'a [u8],
+}
+
+/// A datagram that is no run of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// The length in a message's header is less than the header, or more than there is.
+    #[error("a message of {claimed} bytes, expected 16 to {available}")]
+    MessageLength {
+        /// The length its header gives.
+        claimed: u32,
+        /// The bytes that are left for it.
+        available: usize,
+    },
+    /// A message is too short for what it has to hold.
+    #[error("{found} bytes behind the header, expected {expected}")]
+    Body {
+        /// Bytes found.
+        found: usize,
+        /// Bytes needed.
+        expected: usize,
+    },
+    /// A datagram did not fit the buffer, and its end is lost.
+    #[error("a datagram of {whole} bytes did not fit the buffer of {buffer}")]
+    Truncated {
+        /// Bytes it had.
+        whole: usize,
+        /// Bytes the buffer has.
+        buffer: usize,
+    },
+}
+
+impl<'a> Message<'a> {
+    /// Splits the first message and its padding off `datagram`.
+    ///
+    /// # Errors
+    /// The datagram does not start with a whole message.
+    #[inline]
+    pub fn split(datagram: &'a [u8]) -> Result<(Self, &'a [u8]), ProtocolError> {
+        let malformed = |claimed| ProtocolError::MessageLength { claimed, available: datagram.len() };
+        let (_, header) = NlMsgHdr::from_bytes((datagram, 0)).map_err(|_| malformed(0))?;
+        let length = header.len as usize;
+        let body = datagram.get(HEADER..length).ok_or(malformed(header.len))?;
+        let rest = datagram.get(codec::align(length)..).unwrap_or_default();
+        Ok((Self { header, body }, rest))
+    }
+
+    /// The subsystem, `NFNL_SUBSYS_*`.
+    #[must_use]
+    pub const fn subsystem(&self) -> u8 {
+        self.header.kind.to_be_bytes()[0]
+    }
+
+    /// The message's number within the subsystem.
+    #[must_use]
+    pub const fn number(&self) -> u8 {
+        self.header.kind.to_be_bytes()[1]
+    }
+
+    /// `struct nfgenmsg`, which starts the body of every netfilter message.
+    ///
+    /// # Errors
+    /// The body is shorter.
+    pub fn nfgenmsg(&self) -> Result<NfGenMsg, ProtocolError> {
+        NfGenMsg::from_bytes((self.body, 0)).map(|(_, header)| header).map_err(|_| self.too_short())
+    }
+
+    /// The attributes, which follow `struct nfgenmsg`.
+    ///
+    /// # Errors
+    /// The body is shorter than that header.
+    #[inline]
+    pub fn attributes(&self) -> Result<&'a [u8], ProtocolError> {
+        self.body.get(NFGENMSG..).ok_or(self.too_short())
+    }
+
+    /// Decodes the attributes.
+    ///
+    /// # Errors
+    /// They are not what `T` declares.
+    pub fn decode<T: Decode>(&self) -> Result<T, crate::Error> {
+        Ok(codec::decode(self.attributes()?)?)
+    }
+
+    fn too_short(&self) -> ProtocolError {
+        ProtocolError::Body { found: self.body.len(), expected: NFGENMSG }
+    }
+}
+
+/// The messages of a datagram, in order. Ends after the first error.
+#[derive(Clone, Debug)]
+pub struct Messages<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Messages<'a> {
+    /// The messages of `datagram`.
+    #[must_use]
+    pub const fn new(datagram: &'a [u8]) -> Self {
+        Self { rest: datagram }
+    }
+}
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = Result<Message<'a>, ProtocolError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let split = Message::split(self.rest);
+        self.rest = split.map_or(&[][..], |(_, rest)| rest);
+        Some(split.map(|(message, _)| message))
+    }
+}
+
+/// A request to a netfilter subsystem.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// What it does, in the words of an error message: `creating a flow`.
+    pub(crate) operation: &'static str,
+    kind: u16,
+    flags: u16,
+    nfgenmsg: NfGenMsg,
+    attributes: &'a dyn Encode,
+    pub(crate) schema: &'static Schema,
+}
+
+impl std::fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Request")
+            .field("operation", &self.operation)
+            .field("kind", &self.kind)
+            .field("flags", &self.flags)
+            .field("nfgenmsg", &self.nfgenmsg)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Request<'a> {
+    /// Message `number` of `subsystem` with these attributes. `operation` says in an error message what failed, in
+    /// words like `listing tables`.
+    #[must_use]
+    pub fn new<T: Encode + Decode>(operation: &'static str, subsystem: u8, number: u8, attributes: &'a T) -> Self {
+        Self {
+            operation,
+            kind: u16::from_be_bytes([subsystem, number]),
+            flags: NLM_F_REQUEST,
+            nfgenmsg: NfGenMsg::default(),
+            attributes,
+            schema: T::SCHEMA,
+        }
+    }
+
+    /// Adds `NLM_F_*` flags.
+    #[must_use]
+    pub const fn flags(mut self, flags: u16) -> Self {
+        self.flags |= flags;
+        self
+    }
+
+    /// Sets `nfgen_family`.
+    #[must_use]
+    pub const fn family(mut self, family: Family) -> Self {
+        self.nfgenmsg.family = family.0;
+        self
+    }
+
+    /// Sets the version in `struct nfgenmsg`, 0 by default.
+    #[must_use]
+    pub const fn version(mut self, version: u8) -> Self {
+        self.nfgenmsg.version = version;
+        self
+    }
+
+    /// Sets `res_id`, 0 by default.
+    #[must_use]
+    pub const fn res_id(mut self, res_id: u16) -> Self {
+        self.nfgenmsg.res_id = res_id;
+        self
+    }
+
+    /// Whether it asks for all there is.
+    #[must_use]
+    pub const fn is_dump(&self) -> bool {
+        self.flags & super::NLM_F_DUMP != 0
+    }
+
+    /// Appends the message to a datagram.
+    ///
+    /// # Errors
+    /// An attribute cannot be encoded; `datagram` is then as it was.
+    pub fn encode(&self, seq: u32, datagram: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let start = datagram.len();
+        datagram.extend_from_slice(&[0; HEADER + NFGENMSG]);
+        let mut writer = Writer::new(datagram);
+        self.attributes.encode_attributes(&mut writer);
+        let result = writer.finish().and_then(|()| self.write_headers(seq, datagram.get_mut(start..)));
+        result.inspect_err(|_| datagram.truncate(start))
+    }
+
+    fn write_headers(&self, seq: u32, message: Option<&mut [u8]>) -> Result<(), EncodeError> {
+        let Some(message) = message else { return Ok(()) };
+        let len = u32::try_from(message.len()).map_err(|_| EncodeError::Layout("NlMsgHdr"))?;
+        let header = NlMsgHdr { len, kind: self.kind, flags: self.flags, seq, pid: 0 };
+        let (first, rest) = message.split_at_mut_checked(HEADER).ok_or(EncodeError::Layout("NlMsgHdr"))?;
+        header.to_slice(first).map_err(|_| EncodeError::Layout("NlMsgHdr"))?;
+        self.nfgenmsg.to_slice(rest).map_err(|_| EncodeError::Layout("NfGenMsg"))?;
+        Ok(())
+    }
+}
+
+impl From<ProtocolError> for crate::Error {
+    fn from(error: ProtocolError) -> Self {
+        Self::Protocol(error)
+    }
+}
+
+impl From<DecodeError> for crate::Error {
+    fn from(error: DecodeError) -> Self {
+        Self::Decode(error)
+    }
+}

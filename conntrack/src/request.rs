@@ -1,0 +1,75 @@
+//! The requests of connection tracking, as values: what [`Conntrack`](crate::Conntrack) sends, checked and ready to be
+//! encoded, for whoever has a socket of their own or wants to see the bytes.
+
+use conntrack_spec::uapi::{IPCTNL_MSG_CT_DELETE, IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_NEW, NFNL_SUBSYS_CTNETLINK};
+use conntrack_spec::{Decode, Encode, Family, FlowFilter, FlowKey, FlowUpdate, NewFlow};
+
+use crate::check::{Check, UsageError};
+use crate::filter::Plan;
+use crate::netlink::{NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, Request};
+
+/// Reports the flow at a tuple.
+///
+/// # Errors
+/// The key makes no sense.
+pub fn get(key: &FlowKey) -> Result<Request<'_>, UsageError> {
+    Ok(flow("getting a flow", IPCTNL_MSG_CT_GET, key).family(key.check()?))
+}
+
+/// Creates a flow that is not there.
+///
+/// # Errors
+/// The flow makes no sense.
+pub fn create(new: &NewFlow) -> Result<Request<'_>, UsageError> {
+    let request = flow("creating a flow", IPCTNL_MSG_CT_NEW, new).family(new.check()?);
+    Ok(request.flags(NLM_F_CREATE | NLM_F_EXCL))
+}
+
+/// Creates a flow, or changes the one that is there.
+///
+/// # Errors
+/// The flow makes no sense.
+pub fn upsert(new: &NewFlow) -> Result<Request<'_>, UsageError> {
+    let request = flow("creating or updating a flow", IPCTNL_MSG_CT_NEW, new).family(new.check()?);
+    Ok(request.flags(NLM_F_CREATE))
+}
+
+/// Changes the flow at a tuple.
+///
+/// # Errors
+/// The key or a change makes no sense.
+pub fn update(update: &FlowUpdate) -> Result<Request<'_>, UsageError> {
+    Ok(flow("updating a flow", IPCTNL_MSG_CT_NEW, update).family(update.check()?))
+}
+
+/// Deletes the flow at a tuple.
+///
+/// # Errors
+/// The key makes no sense.
+pub fn delete(key: &FlowKey) -> Result<Request<'_>, UsageError> {
+    Ok(flow("deleting a flow", IPCTNL_MSG_CT_DELETE, key).family(key.check()?))
+}
+
+/// Reports the flows that a filter's [plan](crate::Filter::plan_dump) selects.
+#[must_use]
+pub fn dump(plan: &Plan) -> Request<'_> {
+    flow("dumping flows", IPCTNL_MSG_CT_GET, &plan.request).family(plan.family).flags(NLM_F_DUMP)
+}
+
+/// Deletes the flows that a filter's [plan](crate::Filter::plan_flush) selects.
+#[must_use]
+pub fn flush(plan: &Plan) -> Request<'_> {
+    // With a version other than 0, because the kernel looks at the family of a flush only then.
+    flow("flushing flows", IPCTNL_MSG_CT_DELETE, &plan.request).family(plan.family).version(1)
+}
+
+/// Deletes every flow.
+#[must_use]
+pub fn flush_all() -> Request<'static> {
+    const EVERYTHING: &FlowFilter = &FlowFilter { orig: None, reply: None, status: None, mark: None, zone: None, filter: None };
+    flow("flushing all flows", IPCTNL_MSG_CT_DELETE, EVERYTHING).family(Family::UNSPEC)
+}
+
+fn flow<'a, T: Encode + Decode>(operation: &'static str, number: u8, attributes: &'a T) -> Request<'a> {
+    Request::new(operation, NFNL_SUBSYS_CTNETLINK, number, attributes)
+}

@@ -1,0 +1,100 @@
+//! Requests of several messages, and the answers to them.
+
+use std::io;
+
+use conntrack_spec::codec::{EncodeError, align};
+use conntrack_spec::header::{NlMsgErr, NlMsgHdr};
+use conntrack_spec::{Encode, codec};
+use deku::{DekuContainerRead, DekuContainerWrite};
+
+use super::Error;
+use super::error::Step;
+use crate::netlink::{Messages, NLM_F_ACK, NLM_F_REQUEST};
+use crate::sys::socket::{Protocol, Socket};
+
+/// `NLMSG_ERROR`
+const NLMSG_ERROR: u16 = 2;
+/// Bytes of `struct nlmsghdr`.
+const HEADER: usize = 16;
+
+/// Messages that travel together.
+#[derive(Debug, Default)]
+pub(super) struct Datagram {
+    bytes: Vec<u8>,
+    /// How many messages there are; each has its place as its sequence number.
+    count: u32,
+    /// How many of them are acknowledged.
+    acks: usize,
+}
+
+/// The answer to one message.
+#[derive(Clone, Copy, Debug)]
+struct Ack {
+    seq: u32,
+    /// 0, or a negative errno.
+    error: i32,
+}
+
+impl Datagram {
+    /// Appends a message: `struct nlmsghdr`, the protocol's own header, attributes.
+    pub(super) fn push(
+        &mut self,
+        kind: u16,
+        flags: u16,
+        header: &impl DekuContainerWrite,
+        attributes: &dyn Encode,
+    ) -> Result<(), EncodeError> {
+        let mut body = header.to_bytes().map_err(|_| EncodeError::Layout("header"))?;
+        let mut writer = codec::Writer::new(&mut body);
+        attributes.encode_attributes(&mut writer);
+        writer.finish()?;
+
+        let too_long = |_| EncodeError::Layout("NlMsgHdr");
+        let len = u32::try_from(HEADER.saturating_add(body.len())).map_err(too_long)?;
+        let header = NlMsgHdr { len, kind, flags: NLM_F_REQUEST | flags, seq: self.count, pid: 0 };
+        self.bytes.extend(header.to_bytes().map_err(|_| EncodeError::Layout("NlMsgHdr"))?);
+        self.bytes.extend(body);
+        self.bytes.resize(align(self.bytes.len()), 0);
+        self.count = self.count.wrapping_add(1);
+        self.acks = self.acks.saturating_add(usize::from(flags & NLM_F_ACK != 0));
+        Ok(())
+    }
+
+    /// Sends it and waits for the acknowledgements. `step` says what failed if the kernel refuses message `seq`.
+    pub(super) fn send(&self, protocol: Protocol, step: impl FnOnce(u32) -> Step) -> Result<(), Error> {
+        match transact(protocol, &self.bytes, self.acks) {
+            Ok(acks) => match acks.into_iter().find(|ack| ack.error != 0) {
+                Some(refused) => {
+                    Err(step(refused.seq).failed()(io::Error::from_raw_os_error(refused.error.saturating_neg())))
+                }
+                None => Ok(()),
+            },
+            Err(error) => Err(step(0).failed()(error)),
+        }
+    }
+}
+
+/// Sends `request` to the kernel and collects its answers: one for each of the `expected` messages that asked for it,
+/// or up to the first refusal, behind which there may be none.
+fn transact(protocol: Protocol, request: &[u8], expected: usize) -> io::Result<Vec<Ack>> {
+    let socket = Socket::open(protocol)?;
+    socket.send(request)?;
+    let mut acks = Vec::new();
+    let mut buffer = vec![0; 8192];
+    while acks.len() < expected && acks.iter().all(|ack: &Ack| ack.error == 0) {
+        let received = socket.receive(&mut buffer)?;
+        if received.sender == 0 {
+            acks.extend(answers(buffer.get(..received.length).unwrap_or_default()));
+        }
+    }
+    Ok(acks)
+}
+
+/// The answers in a datagram.
+fn answers(datagram: &[u8]) -> impl Iterator<Item = Ack> + '_ {
+    let errors = Messages::new(datagram).map_while(Result::ok).filter(|message| message.header.kind == NLMSG_ERROR);
+    errors.filter_map(|message| {
+        let (_, answer) = NlMsgErr::from_bytes((message.body, 0)).ok()?;
+        Some(Ack { seq: answer.request.seq, error: answer.error })
+    })
+}

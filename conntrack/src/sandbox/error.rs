@@ -1,0 +1,110 @@
+//! What can go wrong with a sandbox.
+
+use std::fmt;
+use std::io;
+
+use conntrack_spec::codec::EncodeError;
+
+/// What the body of a sandbox fails with: any error, by `?`.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// What can go wrong with a sandbox. `Debug` prints words, because that is what a `main` and a test that
+/// return it show.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The system does not let an ordinary user create a user namespace.
+    #[error(
+        "creating a user namespace: {0}; run as root, or allow user namespaces to ordinary users \
+         (`sysctl user.max_user_namespaces kernel.apparmor_restrict_unprivileged_userns`)"
+    )]
+    UserNamespace(#[source] io::Error),
+    /// The process of an ordinary user has several threads, so that the kernel does not let it enter a user namespace.
+    #[error(
+        "a process with several threads cannot enter a user namespace: run as root, \
+         or call `sandbox::enter_user_namespace` before it starts any"
+    )]
+    MultiThreaded,
+    /// The system refused one of the steps.
+    #[error("{step}: {source}")]
+    Step {
+        /// Which step.
+        step: Step,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A rule or a name is too long for a netlink attribute.
+    #[error("encoding the ruleset: {0}")]
+    Encode(#[from] EncodeError),
+    /// The test that was run again in a user namespace ended before its call of [`run`](super::run) did. What it
+    /// printed is in the output of this test.
+    #[error("the test, run again in a user namespace, ended early")]
+    EndedEarly,
+    /// The body of the sandbox failed in the process that ran the test again in a user namespace; this is the text of
+    /// its error.
+    #[error("{0}")]
+    Again(String),
+    /// The body of the sandbox failed.
+    #[error(transparent)]
+    Body(Failure),
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Body(error) => fmt::Debug::fmt(error, f),
+            _ => fmt::Display::fmt(self, f),
+        }
+    }
+}
+
+/// A step on the way to a sandbox, or one that something in it asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Step {
+    /// Starting the thread that lives in the namespace.
+    Thread,
+    /// Creating a network namespace, or entering one.
+    NetworkNamespace,
+    /// Bringing up the loopback interface.
+    Loopback,
+    /// Loading a ruleset; `EOPNOTSUPP` and `ENOENT` mean that the kernel lacks nf\_tables or its `ct` expression.
+    Ruleset {
+        /// Which of the changes was refused, from 0; `None` if all of them were, at once.
+        change: Option<usize>,
+    },
+    /// Setting a sysctl, named as a path below `/proc/sys`.
+    Sysctl(&'static str),
+    /// Running the test again in a process of its own.
+    RunAgain,
+    /// Making TCP traffic.
+    Tcp,
+    /// Making UDP or UDP-Lite traffic.
+    Udp,
+    /// Making ICMP or ICMPv6 traffic.
+    Ping,
+}
+
+impl Step {
+    /// Makes an I/O error one of this step.
+    pub(super) fn failed<E: Into<io::Error>>(self) -> impl FnOnce(E) -> Error {
+        move |source| Error::Step { step: self, source: source.into() }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Thread => f.write_str("starting a thread"),
+            Self::NetworkNamespace => f.write_str("entering a network namespace"),
+            Self::Loopback => f.write_str("bringing up loopback"),
+            Self::Ruleset { change: None } => f.write_str("loading the ruleset"),
+            Self::Ruleset { change: Some(change) } => write!(f, "loading change {change} of the ruleset"),
+            Self::Sysctl(path) => write!(f, "setting sysctl {}", path.replace('/', ".")),
+            Self::RunAgain => f.write_str("running the test again"),
+            Self::Tcp => f.write_str("making TCP traffic"),
+            Self::Udp => f.write_str("making UDP traffic"),
+            Self::Ping => f.write_str("making ICMP traffic"),
+        }
+    }
+}

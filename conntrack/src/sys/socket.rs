@@ -1,0 +1,196 @@
+//! Netlink sockets.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::net::netlink::{self, SocketAddrNetlink};
+use rustix::net::sockopt::{self, Timeout};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::thread::LinkNameSpaceType;
+
+/// A netlink protocol (`include/uapi/linux/netlink.h`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// `NETLINK_NETFILTER`
+    Netfilter,
+    /// `NETLINK_ROUTE`
+    #[cfg(feature = "sandbox")]
+    Route,
+}
+
+/// A bound netlink socket.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    fd: OwnedFd,
+    port: u32,
+}
+
+/// What one receive brought.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Received {
+    /// Bytes in the buffer.
+    pub(crate) length: usize,
+    /// Bytes the datagram had.
+    pub(crate) whole: usize,
+    /// Who sent it: 0 is the kernel.
+    pub(crate) sender: u32,
+    /// The multicast groups it was sent to, as a mask; 0 for a reply.
+    pub(crate) groups: u32,
+}
+
+impl Received {
+    /// Whether the datagram did not fit.
+    pub(crate) const fn is_truncated(&self) -> bool {
+        self.whole > self.length
+    }
+}
+
+impl Socket {
+    /// Opens a socket in the calling thread's network namespace. This needs no privilege.
+    pub(crate) fn open(protocol: Protocol) -> io::Result<Self> {
+        let protocol = match protocol {
+            Protocol::Netfilter => Some(netlink::NETFILTER),
+            #[cfg(feature = "sandbox")]
+            Protocol::Route => None,
+        };
+        let fd = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
+        rustix::net::bind(&fd, &SocketAddrNetlink::new(0, 0))?;
+        let port = SocketAddrNetlink::try_from(rustix::net::getsockname(&fd)?)?.pid();
+        Ok(Self { fd, port })
+    }
+
+    /// Opens a socket in another network namespace, on a thread of its own that enters it.
+    ///
+    /// Needs `CAP_SYS_ADMIN` there and in the caller's own user namespace. `EINVAL` if it is no network namespace.
+    pub(crate) fn open_in(protocol: Protocol, namespace: BorrowedFd<'_>) -> io::Result<Self> {
+        let open = || {
+            rustix::thread::move_into_link_name_space(namespace, Some(LinkNameSpaceType::Network))?;
+            Self::open(protocol)
+        };
+        std::thread::scope(|scope| scope.spawn(open).join())
+            .unwrap_or_else(|_| Err(io::Error::other("the thread that enters the namespace panicked")))
+    }
+
+    /// Opens a netfilter socket in the namespace of this one, wherever the calling thread is by now.
+    pub(crate) fn open_beside(&self) -> io::Result<Self> {
+        let here = Self::open(Protocol::Netfilter)?;
+        let namespace = self.network_namespace()?;
+        // Where the caller may not ask about its own namespace, it is another one.
+        let is_same = match here.network_namespace() {
+            Ok(own) => is_same_file(&own, &namespace)?,
+            Err(_) => false,
+        };
+        if is_same { Ok(here) } else { Self::open_in(Protocol::Netfilter, namespace.as_fd()) }
+    }
+
+    /// The port id that the kernel gave the socket: its address.
+    pub(crate) const fn port(&self) -> u32 {
+        self.port
+    }
+
+    /// Sends one datagram to the kernel.
+    ///
+    /// With an explicit address, so that only the sender needs the capability, and not also who opened the socket.
+    pub(crate) fn send(&self, datagram: &[u8]) -> io::Result<()> {
+        let kernel = SocketAddrNetlink::new(0, 0);
+        let sent = retry(|| rustix::net::sendto(&self.fd, datagram, SendFlags::empty(), &kernel))?;
+        if sent == datagram.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
+    }
+
+    /// Receives one datagram, waiting for it as long as [`set_receive_timeout`](Self::set_receive_timeout) says.
+    pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
+        self.receive_with(buffer, RecvFlags::TRUNC)
+    }
+
+    /// Receives one datagram that is there already; `WouldBlock` if none is.
+    pub(crate) fn receive_now(&self, buffer: &mut [u8]) -> io::Result<Received> {
+        self.receive_with(buffer, RecvFlags::TRUNC | RecvFlags::DONTWAIT)
+    }
+
+    fn receive_with(&self, buffer: &mut [u8], flags: RecvFlags) -> io::Result<Received> {
+        let (length, whole, sender) = retry(|| rustix::net::recvfrom(&self.fd, &mut *buffer, flags))?;
+        let sender = sender.map(SocketAddrNetlink::try_from).transpose()?;
+        Ok(Received {
+            length: length.min(whole),
+            whole,
+            sender: sender.map_or(0, |address| address.pid()),
+            groups: sender.map_or(0, |address| address.groups()),
+        })
+    }
+
+    /// How long a receive waits before it fails with `WouldBlock`; `None` is for ever.
+    pub(crate) fn set_receive_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        Ok(sockopt::set_socket_timeout(&self.fd, Timeout::Recv, timeout)?)
+    }
+
+    /// Asks for `bytes` of receive buffer, beyond the system's limit where that is allowed; says what it is then.
+    ///
+    /// The kernel doubles the number and counts its own overhead against it, 832 bytes for an acknowledgement.
+    pub(crate) fn set_receive_buffer(&self, bytes: usize) -> io::Result<usize> {
+        if sockopt::set_socket_recv_buffer_size_force(&self.fd, bytes).is_err() {
+            sockopt::set_socket_recv_buffer_size(&self.fd, bytes)?;
+        }
+        self.receive_buffer()
+    }
+
+    /// The size of the receive buffer, as the kernel counts it.
+    pub(crate) fn receive_buffer(&self) -> io::Result<usize> {
+        Ok(sockopt::socket_recv_buffer_size(&self.fd)?)
+    }
+
+    /// Asks for `bytes` of send buffer, beyond the system's limit where that is allowed; says what it is then.
+    pub(crate) fn set_send_buffer(&self, bytes: usize) -> io::Result<usize> {
+        if sockopt::set_socket_send_buffer_size_force(&self.fd, bytes).is_err() {
+            sockopt::set_socket_send_buffer_size(&self.fd, bytes)?;
+        }
+        self.send_buffer()
+    }
+
+    /// The size of the send buffer: no datagram is longer than this less 32.
+    pub(crate) fn send_buffer(&self) -> io::Result<usize> {
+        Ok(sockopt::socket_send_buffer_size(&self.fd)?)
+    }
+
+    /// Asks for error messages that say more than a number (`NETLINK_EXT_ACK`), without the request copied into them
+    /// (`NETLINK_CAP_ACK`). Both are a convenience: kernels that lack them answer without.
+    pub(crate) fn request_extended_acks(&self) {
+        let _ = self.set_netlink_option(libc::NETLINK_EXT_ACK, 1);
+        let _ = self.set_netlink_option(libc::NETLINK_CAP_ACK, 1);
+    }
+
+    /// The network namespace that the socket is in (`SIOCGSKNS`). Needs `CAP_NET_ADMIN` there.
+    pub(crate) fn network_namespace(&self) -> io::Result<OwnedFd> {
+        // SAFETY: SIOCGSKNS takes no argument; it returns a new descriptor, owned by nobody else, or -1.
+        unsafe {
+            let fd = libc::ioctl(self.fd.as_raw_fd(), libc::SIOCGSKNS);
+            if fd < 0 { Err(io::Error::last_os_error()) } else { Ok(OwnedFd::from_raw_fd(fd)) }
+        }
+    }
+
+    fn set_netlink_option(&self, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
+        let size = libc::socklen_t::try_from(size_of::<libc::c_int>()).map_err(io::Error::other)?;
+        // SAFETY: the pointer is to a live `c_int`, and `size` is its size.
+        let result = unsafe {
+            libc::setsockopt(self.fd.as_raw_fd(), libc::SOL_NETLINK, option, (&raw const value).cast(), size)
+        };
+        if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// Whether two descriptors are of one file: namespaces are told apart by that.
+fn is_same_file(a: &OwnedFd, b: &OwnedFd) -> io::Result<bool> {
+    let (a, b) = (rustix::fs::fstat(a)?, rustix::fs::fstat(b)?);
+    Ok((a.st_dev, a.st_ino) == (b.st_dev, b.st_ino))
+}
+
+/// Calls again what a signal interrupted.
+fn retry<T>(call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
+    Ok(rustix::io::retry_on_intr(call)?)
+}

@@ -1,0 +1,63 @@
+//! Which kernel is running.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A kernel version, as far as it decides what ctnetlink can do.
+///
+/// A kernel ignores attributes that it does not know. For a filter that means a wider selection, so this library looks
+/// at the version before it relies on one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KernelVersion {
+    /// The first number.
+    pub major: u16,
+    /// The second number.
+    pub minor: u16,
+}
+
+/// A text that does not begin with two numbers and a dot between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a kernel version: expected something like 6.18")]
+pub struct NotAVersion;
+
+impl KernelVersion {
+    /// The oldest kernel this library is written for.
+    pub const OLDEST: Self = Self::new(5, 4);
+    /// Dumps by tuple (`CTA_FILTER`).
+    pub(crate) const DUMP_TUPLE_FILTER: Self = Self::new(5, 8);
+    /// Dumps and flushes by status (`CTA_STATUS_MASK`).
+    pub(crate) const STATUS_FILTER: Self = Self::new(5, 15);
+    /// Dumps and flushes by zone.
+    pub(crate) const ZONE_FILTER: Self = Self::new(6, 8);
+    /// Flushes by tuple (`CTA_FILTER`).
+    pub(crate) const FLUSH_TUPLE_FILTER: Self = Self::new(6, 12);
+
+    /// A version.
+    #[must_use]
+    pub const fn new(major: u16, minor: u16) -> Self {
+        Self { major, minor }
+    }
+
+    /// The running kernel's. If it cannot be told, the oldest: that is the safe assumption.
+    #[must_use]
+    pub fn running() -> Self {
+        crate::sys::kernel_release().parse().unwrap_or(Self::OLDEST)
+    }
+}
+
+impl FromStr for KernelVersion {
+    type Err = NotAVersion;
+
+    /// Reads the start of a release such as `6.18.44-amd64`.
+    fn from_str(release: &str) -> Result<Self, NotAVersion> {
+        let mut numbers = release.split(|c: char| !c.is_ascii_digit());
+        let mut next = || numbers.next().and_then(|number| number.parse().ok()).ok_or(NotAVersion);
+        Ok(Self { major: next()?, minor: next()? })
+    }
+}
+
+impl fmt::Display for KernelVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}

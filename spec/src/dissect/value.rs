@@ -1,0 +1,105 @@
+//! What a payload says.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::codec::{ByteOrder, DecodeErrorKind, DecodePayload, Mode, Name, Wire};
+use crate::words;
+
+/// The number in host byte order that a payload starts with, and its size, if it does.
+pub(super) fn host_order(wire: &Wire, payload: &[u8]) -> Option<(u64, usize)> {
+    match *wire {
+        Wire::Unsigned { size, order: order @ ByteOrder::Native }
+        | Wire::Signed { size, order: order @ ByteOrder::Native } => Some((number(payload, size, order).ok()?, size)),
+        Wire::Named { of, .. } => host_order(of, payload),
+        _ => None,
+    }
+}
+
+/// What a payload says, or what is wrong with it.
+pub(super) fn meaning(wire: &Wire, payload: &[u8]) -> String {
+    match try_meaning(wire, payload) {
+        Ok(meaning) => meaning,
+        Err(error) => error.to_string(),
+    }
+}
+
+fn try_meaning(wire: &Wire, payload: &[u8]) -> Result<String, DecodeErrorKind> {
+    let found = payload.len();
+    match *wire {
+        Wire::Unsigned { size, order } => number(payload, size, order).map(|value| with_excess(value, found, size)),
+        Wire::Signed { size, order } => {
+            let unused = 64_u32.saturating_sub(8 * u32::try_from(size).unwrap_or(8));
+            let value = number(payload, size, order)?.wrapping_shl(unused).cast_signed().wrapping_shr(unused);
+            Ok(with_excess(value, found, size))
+        }
+        Wire::Named { of, names, bits, .. } => {
+            let (Wire::Unsigned { size, order } | Wire::Signed { size, order }) = *of else {
+                return try_meaning(of, payload);
+            };
+            let value = number(payload, size, order)?;
+            Ok(with_excess(Named { value, names, bits }, found, size))
+        }
+        Wire::Ipv4 => address::<Ipv4Addr>(payload).map(|address| with_excess(address, found, 4)),
+        Wire::Ipv6 => address::<Ipv6Addr>(payload).map(|address| with_excess(address, found, 16)),
+        Wire::Ip => address::<IpAddr>(payload).map(|address| address.to_string()),
+        Wire::Bytes { min, .. } if found < min => Err(DecodeErrorKind::TooShort { found, expected: min }),
+        Wire::Bytes { max: Some(limit), .. } if found > limit => Err(DecodeErrorKind::TooLong { found, limit }),
+        Wire::Text { max } => text(payload, max),
+        Wire::Layout { size: expected, .. } if found < expected => Err(DecodeErrorKind::TooShort { found, expected }),
+        Wire::Layout { name, size } => Ok(with_excess(name, found, size)),
+        Wire::Padding => Ok("padding".to_owned()),
+        Wire::Bytes { .. } | Wire::Nest(_) => Ok(String::new()),
+    }
+}
+
+/// The first `size` bytes as a number.
+fn number(payload: &[u8], size: usize, order: ByteOrder) -> Result<u64, DecodeErrorKind> {
+    let bytes = payload.get(..size).ok_or(DecodeErrorKind::TooShort { found: payload.len(), expected: size })?;
+    let append = |value: u64, byte: &u8| value.wrapping_shl(8) | u64::from(*byte);
+    Ok(match order {
+        ByteOrder::Native if cfg!(target_endian = "little") => bytes.iter().rev().fold(0, append),
+        ByteOrder::Big | ByteOrder::Native => bytes.iter().fold(0, append),
+    })
+}
+
+fn address<T: DecodePayload>(payload: &[u8]) -> Result<T, DecodeErrorKind> {
+    T::decode_payload(payload, Mode::Lenient).map_err(|error| error.kind())
+}
+
+/// A text in quotes, up to its NUL. Only one with a limit must have a NUL.
+fn text(payload: &[u8], limit: Option<usize>) -> Result<String, DecodeErrorKind> {
+    let end = payload.iter().position(|byte| *byte == 0);
+    let text = payload.get(..end.unwrap_or(payload.len())).unwrap_or_default();
+    match limit {
+        Some(limit) if text.len() > limit => Err(DecodeErrorKind::TooLong { found: text.len(), limit }),
+        Some(_) if end.is_none() => Err(DecodeErrorKind::Unterminated { found: payload.len() }),
+        _ => Ok(format!("\"{}\"", text.escape_ascii())),
+    }
+}
+
+/// A value, and how many bytes behind it do not count.
+fn with_excess(value: impl fmt::Display, found: usize, size: usize) -> String {
+    match found.saturating_sub(size) {
+        0 => value.to_string(),
+        excess => format!("{value}, {excess} bytes more"),
+    }
+}
+
+/// A number by its name, or by the names of its bits.
+pub(super) struct Named<'n> {
+    pub(super) value: u64,
+    pub(super) names: &'n [Name],
+    pub(super) bits: bool,
+}
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { value, names, bits } = *self;
+        match words::code(value, names, "") {
+            _ if bits => words::bits(f, value, names, "", " | "),
+            Some(name) => f.write_str(name),
+            None => write!(f, "{value}"),
+        }
+    }
+}

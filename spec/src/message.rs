@@ -1,0 +1,140 @@
+//! The messages: their numbers, and which attributes they have.
+
+use crate::codec::{Decode, Entry, Name, Schema};
+use crate::netlink::{DELETE_FLAGS, GET_FLAGS, NEW_FLAGS};
+use crate::uapi::{
+    IPCTNL_MSG_CT_DELETE, IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_GET_CTRZERO, IPCTNL_MSG_CT_GET_DYING,
+    IPCTNL_MSG_CT_GET_STATS, IPCTNL_MSG_CT_GET_STATS_CPU, IPCTNL_MSG_CT_GET_UNCONFIRMED, IPCTNL_MSG_CT_NEW,
+    IPCTNL_MSG_EXP_DELETE, IPCTNL_MSG_EXP_GET, IPCTNL_MSG_EXP_GET_STATS_CPU, IPCTNL_MSG_EXP_NEW, NFNL_SUBSYS_CTNETLINK,
+    NFNL_SUBSYS_CTNETLINK_EXP,
+};
+use crate::{Changes, Flow, FlowFilter, FlowKey, NewFlow};
+
+/// A message of a netfilter subsystem, by its number.
+///
+/// The kernel does not answer every request under its own number: [`answer`](Self::answer) tells under which, and
+/// [`received`](Self::received) what a message from the kernel with this number has, whatever it answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Message {
+    /// The kernel's name, such as `IPCTNL_MSG_CT_NEW`.
+    pub kernel: &'static str,
+    /// `NFNL_SUBSYS_*`: the high byte of `nlmsg_type`.
+    pub subsystem: u8,
+    /// The low byte of `nlmsg_type`.
+    pub number: u8,
+    /// What it asks for.
+    pub verb: Verb,
+    /// The attributes of the request; `None` if it has none.
+    pub request: Option<&'static Schema>,
+    /// The attributes of what the kernel sends under this number, answers and events; `None` if it sends nothing.
+    pub received: Option<&'static Schema>,
+    /// The `nlmsg_type` of the answers; `None` if the answer is an acknowledgement only.
+    pub answer: Option<u16>,
+}
+
+/// What a message asks for, which decides what the flags from `0x100` on mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// To create or change something; from the kernel: what there is.
+    New,
+    /// To tell.
+    Get,
+    /// To delete; from the kernel: what is gone.
+    Delete,
+}
+
+impl Verb {
+    /// The names of the flags.
+    #[must_use]
+    pub const fn flags(self) -> &'static [Name] {
+        match self {
+            Self::New => NEW_FLAGS,
+            Self::Get => GET_FLAGS,
+            Self::Delete => DELETE_FLAGS,
+        }
+    }
+}
+
+impl Message {
+    /// Its `nlmsg_type`.
+    #[must_use]
+    pub const fn kind(&self) -> u16 {
+        kind(self.subsystem, self.number)
+    }
+
+    /// The message with this `nlmsg_type`.
+    #[must_use]
+    pub fn of(kind: u16) -> Option<&'static Self> {
+        MESSAGES.iter().find(|message| message.kind() == kind)
+    }
+
+    /// The attributes of the answers; `None` if the answer is an acknowledgement only.
+    #[must_use]
+    pub fn reply(&self) -> Option<&'static Schema> {
+        Self::of(self.answer?)?.received
+    }
+}
+
+/// The `nlmsg_type` of a subsystem's message.
+const fn kind(subsystem: u8, number: u8) -> u16 {
+    u16::from_be_bytes([subsystem, number])
+}
+
+/// A request whose flags, or whose attributes themselves, decide which of several declarations it is.
+macro_rules! one_of {
+    ($name:literal: $($type:ty),*) => {
+        Some(&Schema {
+            name: $name,
+            doc: "",
+            entries: &[$(Entry::Flatten {
+                field: stringify!($type),
+                schema: <$type as Decode>::SCHEMA,
+                required: false,
+            }),*],
+            choice: true,
+        })
+    };
+}
+
+/// One line of [`MESSAGES`].
+macro_rules! message {
+    ($subsystem:ident, $number:ident, $verb:ident, $request:expr, $received:expr, $answer:expr) => {
+        Message {
+            kernel: stringify!($number),
+            subsystem: $subsystem,
+            number: $number,
+            verb: Verb::$verb,
+            request: $request,
+            received: $received,
+            answer: $answer,
+        }
+    };
+}
+
+/// A get of one flow, or of all that a filter selects.
+const ONE_OR_MANY: Option<&Schema> = one_of!("FlowKey or FlowFilter": FlowKey, FlowFilter);
+const CREATE_OR_CHANGE: Option<&Schema> = one_of!("NewFlow, or FlowKey with Changes": NewFlow, FlowKey, Changes);
+const FLOW: Option<&Schema> = Some(Flow::SCHEMA);
+const FLOWS: Option<u16> = Some(kind(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_NEW));
+const EXPECTATIONS: Option<u16> = Some(kind(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_NEW));
+/// The kernel answers with the wrong subsystem.
+const EXPECTATION_STATS: Option<u16> = Some(kind(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_EXP_GET_STATS_CPU));
+const STATS_CPU: Option<u16> = Some(kind(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_STATS_CPU));
+const STATS: Option<u16> = Some(kind(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_STATS));
+
+/// Every message that is declared.
+#[rustfmt::skip]
+pub const MESSAGES: &[Message] = &[
+    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_NEW, New, CREATE_OR_CHANGE, FLOW, None),
+    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET, Get, ONE_OR_MANY, None, FLOWS),
+    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE, Delete, ONE_OR_MANY, FLOW, None),
+    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_CTRZERO, Get, ONE_OR_MANY, None, FLOWS),
+    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_STATS_CPU, Get, None, None, STATS_CPU),
+    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_STATS, Get, None, None, STATS),
+    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_DYING, Get, None, None, FLOWS),
+    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_UNCONFIRMED, Get, None, None, FLOWS),
+    message!(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_NEW, New, None, None, None),
+    message!(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_GET, Get, None, None, EXPECTATIONS),
+    message!(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_DELETE, Delete, None, None, None),
+    message!(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_GET_STATS_CPU, Get, None, None, EXPECTATION_STATS),
+];

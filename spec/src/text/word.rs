@@ -1,0 +1,84 @@
+//! Numbers as words.
+
+use std::fmt;
+
+use crate::codec::Name;
+use crate::{DccpRole, DccpState, Family, Protocol, SctpState, Status, TcpState, words};
+
+impl Family {
+    /// conntrack(8)'s word.
+    pub(super) const fn word(self) -> Option<&'static str> {
+        match self {
+            Self::IPV4 => Some("ipv4"),
+            Self::IPV6 => Some("ipv6"),
+            _ => None,
+        }
+    }
+}
+
+impl Protocol {
+    /// conntrack(8)'s word.
+    pub(super) const fn word(self) -> Option<&'static str> {
+        match self {
+            Self::ICMP => Some("icmp"),
+            Self::TCP => Some("tcp"),
+            Self::UDP => Some("udp"),
+            Self::DCCP => Some("dccp"),
+            Self::GRE => Some("gre"),
+            Self::ICMPV6 => Some("icmpv6"),
+            Self::SCTP => Some("sctp"),
+            Self::UDPLITE => Some("udplite"),
+            _ => None,
+        }
+    }
+}
+
+/// Writes the word, or the number if there is none.
+fn word_or_number(f: &mut fmt::Formatter<'_>, word: Option<&str>, number: u8) -> fmt::Result {
+    match word {
+        Some(word) => f.pad(word),
+        None => fmt::Display::fmt(&number, f),
+    }
+}
+
+impl fmt::Display for Family {
+    /// `ipv4`, `ipv6`, or the number.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        word_or_number(f, self.word(), self.0)
+    }
+}
+
+impl fmt::Display for Protocol {
+    /// conntrack(8)'s word, such as `tcp`, or the number, which its option `-p` takes too.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        word_or_number(f, self.word(), self.0)
+    }
+}
+
+/// conntrack(8)'s words for states are the kernel's names without what they have in common.
+macro_rules! states {
+    ($($type:ty, $prefix:literal;)*) => {$(
+        impl fmt::Display for $type {
+            #[doc = concat!("The kernel's name without `", $prefix, "`, or the number.")]
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                const NAMES: &[Name] = <$type>::NAMES;
+                word_or_number(f, words::code(self.0.into(), NAMES, $prefix), self.0)
+            }
+        }
+    )*};
+}
+
+states! {
+    TcpState, "TCP_CONNTRACK_";
+    SctpState, "SCTP_CONNTRACK_";
+    DccpState, "CT_DCCP_";
+    DccpRole, "CT_DCCP_ROLE_";
+}
+
+impl fmt::Display for Status {
+    /// The kernel's names without `IPS_`, separated by commas, as conntrack(8)'s option `-u` takes most of them:
+    /// `SEEN_REPLY,ASSURED,CONFIRMED`. Bits without a name are hex, no bits are `0`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        words::bits(f, self.bits().into(), Self::NAMES, "IPS_", ",")
+    }
+}

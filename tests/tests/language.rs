@@ -1,0 +1,181 @@
+//! What can be declared beside plain attributes, one thing a test.
+
+use conntrack::codec::{
+    BoundedBytes, EncodeError, Entry, Mode, Native, NulString, RawAttribute, Schema, SchemaAttribute, Wire, decode,
+    encode,
+};
+use conntrack::{Decode, Encode, Flow, codec};
+use conntrack_tests::generate::bytes;
+use conntrack_tests::paths::decode_both_ways;
+use conntrack_tests::sample::{Range, Sample, Target};
+
+fn sample() -> Sample {
+    Sample {
+        name: NulString::EMPTY,
+        count: None,
+        elements: Vec::new(),
+        indexed: Vec::new(),
+        range: None,
+        target: Target::Name("x".to_owned()),
+        padded: None,
+        blob: None,
+        address: None,
+        rest: Vec::new(),
+    }
+}
+
+/// `sample`, and behind it these attributes.
+fn sample_and(more: &[Vec<u8>]) -> Vec<u8> {
+    [encode(&sample()).unwrap(), more.concat()].concat()
+}
+
+fn decoded(more: &[Vec<u8>]) -> Sample {
+    decode_both_ways(&sample_and(more), Mode::Strict).unwrap()
+}
+
+#[test]
+fn host_order_is_spelled_out() {
+    let value = Sample { count: Some(Native(0x0102)), ..sample() };
+    let sent = encode(&value).unwrap();
+    assert!(sent.windows(6).any(|six| six[2..] == [2, 0, 0x02, 0x01] || six[2..] == [0, 2, 0x01, 0x02]), "{sent:02x?}");
+}
+
+#[test]
+fn repeated_attributes_keep_their_order() {
+    let element = |low: u64| bytes(3, true, &bytes(20, false, &low.to_be_bytes()));
+    let elements = decoded(&[element(9), bytes(2, false, &[0, 0]), element(7), element(8)]).elements;
+    assert_eq!(elements.iter().map(|range| range.low).collect::<Vec<_>>(), [9, 7, 8]);
+}
+
+#[test]
+fn indexed_attributes_come_in_the_order_of_their_numbers() {
+    let element = |number, value: i32| bytes(number, false, &value.to_be_bytes());
+    assert_eq!(decoded(&[element(12, 3), element(10, 1), element(12, 5), element(11, -2)]).indexed, [1, -2, 5]);
+    let full = Sample { indexed: vec![1, 2, 3, 4], ..sample() };
+    assert_eq!(decode::<Sample>(&encode(&full).unwrap()), Ok(full));
+    let too_many = Sample { indexed: vec![0; 5], ..sample() };
+    let error = encode(&too_many).unwrap_err();
+    assert_eq!(error, EncodeError::TooManyElements { count: 5, first: 10, last: 13 });
+    assert_eq!(error.to_string(), "5 elements, the attributes 10 to 13 hold 4");
+}
+
+#[test]
+fn a_flattened_option_is_all_or_nothing() {
+    assert_eq!(decoded(&[]).range, None);
+    assert_eq!(decoded(&[bytes(20, false, &[0; 8])]).range, Some(Range { low: 0, high: None }));
+    let half = sample_and(&[bytes(21, false, &[7])]);
+    assert_eq!(decode::<Sample>(&half).unwrap_err().to_string(), "missing SAMPLE_LOW (at byte 0)");
+}
+
+#[test]
+fn the_last_alternative_counts() {
+    let host = bytes(30, false, &[10, 0, 0, 1]);
+    assert_eq!(decoded(&[host.clone()]).target, Target::Host { address: [10, 0, 0, 1].into() });
+    assert_eq!(decoded(&[host, bytes(32, false, b"y\0")]).target, Target::Name("y".to_owned()));
+}
+
+#[test]
+fn padding_is_skipped() {
+    let value = decoded(&[bytes(50, false, &[]), bytes(40, false, b"text\0"), bytes(40, false, &[]), bytes(50, false, &[])]);
+    assert_eq!(value.padded.as_deref(), Some("text"), "the empty attribute behind it is padding");
+    assert_eq!(decoded(&[bytes(40, false, &[])]).padded, None);
+    // In front too, where the fast path would take it.
+    assert_eq!(encode(&decoded(&[bytes(40, false, &[])])).unwrap(), encode(&sample()).unwrap());
+}
+
+#[test]
+fn the_rest_is_kept_as_it_came() {
+    let rest = [bytes(60, true, &[1, 2, 3, 4]), bytes(61, false, &[5])];
+    let value = decoded(&rest);
+    assert_eq!(value.rest.iter().map(|raw| raw.kind).collect::<Vec<_>>(), [0x8000 | 60, 61]);
+    assert_eq!(value.rest[1].payload, [5]);
+    assert_eq!(encode(&value).unwrap(), sample_and(&rest));
+}
+
+#[test]
+fn a_choice_keeps_what_is_not_declared() {
+    let unknown = bytes(9, true, &[1, 2, 3]);
+    let attributes = bytes(4, true, &unknown);
+    let changes = codec::decode::<conntrack::Changes>(&attributes).unwrap();
+    let raw = RawAttribute { kind: 0x8000 | 9, payload: vec![1, 2, 3] };
+    assert_eq!(changes.proto_info, Some(conntrack::ProtoInfo::Other(raw)));
+    assert_eq!(encode(&changes).unwrap(), attributes);
+}
+
+#[test]
+fn an_attribute_has_sixteen_bits_of_length() {
+    let long = |length| Sample { target: Target::Name("x".repeat(length)), ..sample() };
+    // Header and NUL count too.
+    let most = 65_535 - 4 - 1;
+    assert_eq!(decode::<Sample>(&encode(&long(most)).unwrap()), Ok(long(most)));
+    let error = encode(&long(most + 1)).unwrap_err();
+    assert_eq!(error.to_string(), "attribute 32 has 65532 bytes, at most 65531 fit");
+    let mut buffer = vec![1, 2, 3];
+    assert!(codec::encode_into(&long(most + 1), &mut buffer).is_err());
+    assert_eq!(buffer, [1, 2, 3], "a buffer that could not be written is as it was");
+}
+
+const ONE_WAY_BOTH: u16 = 1;
+const ONE_WAY_SENT: u16 = 2;
+const ONE_WAY_RECEIVED: u16 = 3;
+
+#[derive(Debug, PartialEq, Encode, Decode)]
+struct OneWay {
+    #[nla(ONE_WAY_BOTH)]
+    r#type: u8,
+    #[nla(ONE_WAY_SENT, send_only)]
+    sent: Option<u8>,
+    #[nla(ONE_WAY_RECEIVED, receive_only, since = "6.14")]
+    received: Option<u8>,
+}
+
+#[test]
+fn one_way_attributes() {
+    let value = OneWay { r#type: 1, sent: Some(2), received: Some(3) };
+    let (both, sent, received) = (bytes(1, false, &[1]), bytes(2, false, &[2]), bytes(3, false, &[3]));
+    assert_eq!(encode(&value).unwrap(), [both.clone(), sent.clone()].concat());
+    let back = decode_both_ways::<OneWay>(&[both.clone(), received].concat(), Mode::Strict).unwrap();
+    assert_eq!(back, OneWay { sent: None, ..value });
+    // What is only sent counts as not declared when it is received.
+    let error = decode_both_ways::<OneWay>(&[both, sent].concat(), Mode::Strict).unwrap_err();
+    assert_eq!(error.to_string(), "unknown attribute 2 with 1 bytes (at byte 8)");
+}
+
+fn entry<'a>(schema: &'a Schema, kernel: &str) -> &'a SchemaAttribute {
+    schema.attributes().find(|attribute| attribute.kernel == kernel).unwrap()
+}
+
+#[test]
+fn the_declaration_is_data() {
+    let schema = OneWay::SCHEMA;
+    assert_eq!((schema.name, schema.choice), ("OneWay", false));
+    assert_eq!(entry(schema, "ONE_WAY_BOTH").field, "type");
+    assert!(entry(schema, "ONE_WAY_BOTH").required);
+    assert_eq!(entry(schema, "ONE_WAY_SENT").direction, codec::Direction::Send);
+    assert_eq!(entry(schema, "ONE_WAY_RECEIVED").since, Some("6.14"));
+
+    let schema = Sample::SCHEMA;
+    assert!(schema.doc.starts_with("All of it"), "{}", schema.doc);
+    assert_eq!(entry(schema, "SAMPLE_COUNT").doc, "A word of the host's.");
+    assert!(entry(schema, "SAMPLE_ELEMENT").repeated);
+    assert_eq!(schema.attribute(12).map(|attribute| (attribute.number, attribute.last)), Some((10, Some(13))));
+    assert_eq!(schema.attribute(14).map(|attribute| attribute.kernel), None);
+    // The field of a group's attribute names the variant.
+    assert_eq!(entry(schema, "SAMPLE_V6").field, "Host.address");
+    assert!(entry(schema, "SAMPLE_V6").required, "one of SAMPLE_V4 and SAMPLE_V6 is");
+    assert!(matches!(entry(schema, "SAMPLE_PAD").wire, Wire::Padding));
+    let required = |name| schema.entries.iter().find_map(|entry| match entry {
+        Entry::Flatten { field, required, .. } if *field == name => Some(*required),
+        _ => None,
+    });
+    assert_eq!((required("range"), required("target")), (Some(false), Some(true)));
+    assert!(matches!(entry(Flow::SCHEMA, "CTA_TUPLE_ORIG").wire, Wire::Nest(tuple) if tuple.name == "Tuple"));
+}
+
+#[test]
+fn values_that_the_kernel_would_refuse_cannot_be_made() {
+    assert_eq!(NulString::<15>::new("sixteen-letters!").unwrap_err().to_string(), "16 bytes, at most 15 fit");
+    assert_eq!(NulString::<15>::new("a\0b").unwrap_err().to_string(), "a NUL at byte 1, which would end the string there");
+    assert_eq!(BoundedBytes::<32>::new(&[0; 33]).unwrap_err().to_string(), "33 bytes, at most 32 fit");
+    assert_eq!(conntrack::Labels::try_from([0; 17].as_slice()).unwrap_err().to_string(), "17 bytes, at most 16 fit");
+}

@@ -1,0 +1,13 @@
+//! A field of a type that no attribute holds.
+
+struct Opaque(u32);
+
+#[derive(conntrack::Encode, conntrack::Decode)]
+struct Marked {
+    #[nla(CTA_MARK)]
+    mark: Option<Opaque>,
+    #[nla(CTA_USE)]
+    count: Opaque,
+}
+
+fn main() {}

@@ -1,0 +1,23 @@
+//! `other` twice, and of a type that keeps nothing.
+
+use conntrack::codec::RawAttribute;
+
+#[derive(conntrack::Decode)]
+enum Twice {
+    #[nla(CTA_PROTOINFO_TCP)]
+    Tcp(conntrack::ProtoInfoTcp),
+    #[nla(other)]
+    Other(RawAttribute),
+    #[nla(other)]
+    Another(RawAttribute),
+}
+
+#[derive(conntrack::Encode, conntrack::Decode)]
+enum Untyped {
+    #[nla(CTA_PROTOINFO_TCP)]
+    Tcp(conntrack::ProtoInfoTcp),
+    #[nla(other)]
+    Other(Vec<u8>),
+}
+
+fn main() {}
