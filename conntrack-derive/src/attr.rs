@@ -1,8 +1,10 @@
 //! `#[nla(…)]`: tokens to typed attributes. Every spelling mistake is found here.
 
 use proc_macro2::Span;
+use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
+use syn::spanned::Spanned;
 use syn::{Attribute, Expr, ExprLit, Ident, Lit, LitStr, Meta, Path, Token, Type, parenthesized};
 
 use crate::ctxt::Ctxt;
@@ -22,6 +24,8 @@ pub(crate) struct FieldAttr {
     pub(crate) send_only: Option<Span>,
     pub(crate) receive_only: Option<Span>,
     pub(crate) since: Option<LitStr>,
+    /// Something could not be read and was reported: what is missing may have been there.
+    pub(crate) broken: bool,
 }
 
 /// What `#[nla(…)]` can say about the whole struct or enum.
@@ -40,7 +44,8 @@ const CONTAINER_KEYS: &str = "`transparent`, `layout`, `pad(CONST)` or `crate = 
 impl FieldAttr {
     pub(crate) fn from_attrs(ctxt: &Ctxt, attrs: &[Attribute]) -> Self {
         let mut typed = Self::default();
-        for_each_item(ctxt, attrs, |input| typed.item(ctxt, input));
+        let readable = for_each_item(ctxt, attrs, |input| typed.item(ctxt, input));
+        typed.broken |= !readable;
         typed
     }
 
@@ -61,8 +66,11 @@ impl FieldAttr {
             "send_only" => &mut self.send_only,
             "receive_only" => &mut self.receive_only,
             "since" => {
-                input.parse::<Token![=]>()?;
-                let version: LitStr = input.parse()?;
+                let version: LitStr = (|| {
+                    input.parse::<Token![=]>()?;
+                    input.parse()
+                })()
+                .map_err(|_: syn::Error| syn::Error::new_spanned(&path, "expected `since = \"6.14\"`"))?;
                 if self.since.replace(version).is_some() {
                     ctxt.error(path, "`since` is said twice");
                 }
@@ -70,6 +78,7 @@ impl FieldAttr {
             }
             _ => {
                 ctxt.error(path, format!("unknown key `{word}`; expected {FIELD_KEYS}"));
+                self.broken = true;
                 return Ok(());
             }
         };
@@ -144,17 +153,19 @@ fn is_key(word: &str) -> bool {
 }
 
 fn say_once(ctxt: &Ctxt, slot: &mut Option<Span>, path: &Path) {
-    let span = path.segments.first().map_or_else(Span::call_site, |segment| segment.ident.span());
-    if slot.replace(span).is_some() {
-        ctxt.push(syn::Error::new(span, "said twice"));
+    if slot.replace(path.span()).is_some() {
+        ctxt.error(path, format!("`{}` is said twice", path.to_token_stream()));
     }
 }
 
-/// Hands each comma-separated item of each `#[nla(…)]` to `item`; a mistake in one list does not hide the next.
-fn for_each_item(ctxt: &Ctxt, attrs: &[Attribute], mut item: impl FnMut(ParseStream<'_>) -> syn::Result<()>) {
+/// Hands each comma-separated item of each `#[nla(…)]` to `item`; a mistake in one list does not hide the next. False if
+/// there was one.
+fn for_each_item(ctxt: &Ctxt, attrs: &[Attribute], mut item: impl FnMut(ParseStream<'_>) -> syn::Result<()>) -> bool {
+    let mut readable = true;
     for attr in attrs.iter().filter(|attr| attr.path().is_ident("nla")) {
         let Meta::List(list) = &attr.meta else {
             ctxt.error(&attr.meta, "expected a list: `#[nla(…)]`");
+            readable = false;
             continue;
         };
         let result = list.parse_args_with(|input: ParseStream<'_>| {
@@ -168,8 +179,10 @@ fn for_each_item(ctxt: &Ctxt, attrs: &[Attribute], mut item: impl FnMut(ParseStr
         });
         if let Err(error) = result {
             ctxt.push(error);
+            readable = false;
         }
     }
+    readable
 }
 
 /// The text of the `///` comments, one line a comment, without the blank in front.

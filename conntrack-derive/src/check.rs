@@ -31,7 +31,7 @@ fn kept_once(ctxt: &Ctxt, container: &Container) {
         ctxt.push(syn::Error::new(member.span, "what is not declared is kept once: there is another `rest`"));
     }
     if let Kind::Choice(alternatives) = &container.kind {
-        let other = alternatives.iter().filter(|alternative| matches!(alternative.kind, AlternativeKind::Other));
+        let other = alternatives.iter().filter(|alternative| matches!(alternative.kind, AlternativeKind::Other(_)));
         for alternative in other.skip(1) {
             ctxt.error(&alternative.ident, "what is not declared is kept once: there is another `other`");
         }

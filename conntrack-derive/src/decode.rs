@@ -1,12 +1,12 @@
 //! The model to a `Decode` impl.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::{Ident, Type};
 
 use crate::model::{Alternative, AlternativeKind, Constant, Container, Direction, Kind, Member, Numbers, Role};
 use crate::schema::schema;
-use crate::tokens::{bindings, distinct, scope};
+use crate::tokens::{at, bindings, distinct, element, scope, value};
 
 pub(crate) fn expand(container: &Container) -> TokenStream {
     let items = match &container.kind {
@@ -87,8 +87,9 @@ fn nest(container: &Container, members: &[Member]) -> TokenStream {
     let arms = slots.received().map(|slot| arms(slot, &place)).collect();
     let flattened = slots.received().filter(|slot| matches!(slot.member.role, Role::Flatten)).map(|slot| {
         let (value, name) = (slot.value(), &slot.name);
+        let decode = quote_spanned!(at(&slot.member.ty)=> <#value as __nla::Decode>::decode_attribute);
         quote! {
-            if <#value as __nla::Decode>::decode_attribute(&mut __partial.#name, __attribute, __mode)? {
+            if #decode(&mut __partial.#name, __attribute, __mode)? {
                 return __nla::Ok(true);
             }
         }
@@ -96,7 +97,7 @@ fn nest(container: &Container, members: &[Member]) -> TokenStream {
     let rest = slots.received().find(|slot| matches!(slot.member.role, Role::Rest)).map(|slot| {
         let name = &slot.name;
         quote! {
-            __partial.#name.push(__nla::RawAttribute::from(__attribute));
+            __partial.#name.push(__nla::From::from(__attribute));
         }
     });
     let undeclared = rest.unwrap_or_else(|| quote!(return __nla::Ok(false);));
@@ -147,9 +148,16 @@ impl<'a> Slots<'a> {
             let (value, ty) = (slot.value(), &slot.member.ty);
             match slot.member.role {
                 Role::Attribute(_) | Role::Either(_) => quote!(__nla::Option<#value>),
-                Role::Indexed { .. } => quote!(__nla::Vec<(u16, <#ty as __nla::IntoIterator>::Item)>),
-                Role::Flatten => quote!(<#value as __nla::Decode>::Partial),
-                Role::Repeated(_) | Role::Rest => quote!(#ty),
+                Role::Repeated(_) => {
+                    let element = element(ty);
+                    quote!(__nla::Vec<#element>)
+                }
+                Role::Indexed { .. } => {
+                    let element = element(ty);
+                    quote!(__nla::Vec<(u16, #element)>)
+                }
+                Role::Flatten => quote_spanned!(at(ty)=> <#value as __nla::Decode>::Partial),
+                Role::Rest => quote!(__nla::Vec<__nla::RawAttribute>),
             }
         });
         quote! {
@@ -169,8 +177,7 @@ impl<'a> Slots<'a> {
 impl Slot<'_> {
     /// The type of the payload, whether or not it is optional.
     fn value(&self) -> TokenStream {
-        let ty = &self.member.ty;
-        quote!(<#ty as __nla::DecodeField>::Value)
+        value(&self.member.ty)
     }
 }
 
@@ -179,16 +186,13 @@ fn in_order(slot: &Slot<'_>, place: &TokenStream) -> TokenStream {
     let (name, value, ty) = (&slot.name, slot.value(), &slot.member.ty);
     match &slot.member.role {
         Role::Attribute(constant) => {
-            let number = &constant.local;
-            let take = quote! {
-                if let __nla::Some(__value) = <#value as __nla::DecodePayload>::decode_next(#number, __stream) {
-                    #place.#name = __nla::Some(__value);
-                }
-            };
+            let next = next(ty, &value, constant);
+            let take = quote!(if let __nla::Some(__value) = #next { #place.#name = __nla::Some(__value); });
             if slot.member.or_padding {
                 // The compiler knows the first half; for an integer, nothing is left of the condition.
+                let wire = quote_spanned!(at(ty)=> <#value as __nla::DecodePayload>::WIRE);
                 quote! {
-                    if !<#value as __nla::DecodePayload>::WIRE.can_be_empty() || !__stream.next_is_empty() {
+                    if !#wire.can_be_empty() || !__stream.next_is_empty() {
                         #take
                     }
                 }
@@ -199,28 +203,29 @@ fn in_order(slot: &Slot<'_>, place: &TokenStream) -> TokenStream {
         Role::Either(either) => either
             .iter()
             .map(|(constant, ty)| {
-                let number = &constant.local;
-                quote! {
-                    if let __nla::Some(__value) = <#ty as __nla::DecodePayload>::decode_next(#number, __stream) {
-                        #place.#name = __nla::Some(<#value as __nla::From<#ty>>::from(__value));
-                    }
-                }
+                let next = next(ty, &quote!(#ty), constant);
+                let from = quote_spanned!(at(ty)=> <#value as __nla::From<#ty>>::from);
+                quote!(if let __nla::Some(__value) = #next { #place.#name = __nla::Some(#from(__value)); })
             })
             .collect(),
         Role::Repeated(constant) => {
-            let number = &constant.local;
-            quote! {
-                while let __nla::Some(__value) =
-                    <<#ty as __nla::IntoIterator>::Item as __nla::DecodePayload>::decode_next(#number, __stream)
-                {
-                    #place.#name.push(__value);
-                }
-            }
+            let next = next(ty, &element(ty), constant);
+            quote!(while let __nla::Some(__value) = #next { #place.#name.push(__value); })
         }
-        Role::Flatten => quote!(<#value as __nla::Decode>::decode_in_order(&mut #place.#name, __stream);),
+        Role::Flatten => {
+            let decode = quote_spanned!(at(ty)=> <#value as __nla::Decode>::decode_in_order);
+            quote!(#decode(&mut #place.#name, __stream);)
+        }
         // Neither is sent by a kernel often enough to be expected.
         Role::Indexed { .. } | Role::Rest => TokenStream::new(),
     }
+}
+
+/// The next attribute's payload of type `value`, if it is attribute `constant`.
+fn next(ty: &Type, value: &TokenStream, constant: &Constant) -> TokenStream {
+    let number = &constant.local;
+    let decode = quote_spanned!(at(ty)=> <#value as __nla::DecodePayload>::decode_next);
+    quote!(#decode(#number, __stream))
 }
 
 /// The match arms that decode the field wherever it comes.
@@ -229,7 +234,7 @@ fn arms(slot: &Slot<'_>, place: &TokenStream) -> TokenStream {
     match &slot.member.role {
         Role::Attribute(constant) => {
             let number = &constant.local;
-            let payload = decode_payload(&value, constant);
+            let payload = decode_payload(ty, &value, constant);
             let guard = slot.member.or_padding.then(|| quote!(if !__attribute.payload().is_empty()));
             let padding = slot.member.or_padding.then(|| quote!(#number => {}));
             quote!(#number #guard => #place.#name = __nla::Some(#payload), #padding)
@@ -238,25 +243,23 @@ fn arms(slot: &Slot<'_>, place: &TokenStream) -> TokenStream {
             .iter()
             .map(|(constant, ty)| {
                 let number = &constant.local;
-                let payload = decode_payload(&quote!(#ty), constant);
-                quote!(#number => #place.#name = __nla::Some(<#value as __nla::From<#ty>>::from(#payload)),)
+                let payload = decode_payload(ty, &quote!(#ty), constant);
+                let from = quote_spanned!(at(ty)=> <#value as __nla::From<#ty>>::from);
+                quote!(#number => #place.#name = __nla::Some(#from(#payload)),)
             })
             .collect(),
         Role::Repeated(constant) => {
             let number = &constant.local;
-            let payload = decode_payload(&quote!(<#ty as __nla::IntoIterator>::Item), constant);
+            let payload = decode_payload(ty, &element(ty), constant);
             quote!(#number => #place.#name.push(#payload),)
         }
         Role::Indexed { first, last } => {
-            let payload = decode_payload(&quote!(<#ty as __nla::IntoIterator>::Item), first);
+            let payload = decode_payload(ty, &element(ty), first);
             let (first, last) = (&first.local, &last.local);
             quote! {
                 #first..=#last => {
                     let __element = #payload;
-                    let __list = &mut #place.#name;
-                    // The last of two with one number counts, as everywhere.
-                    __list.retain(|(__number, _)| *__number != __attribute.number());
-                    __list.push((__attribute.number(), __element));
+                    __nla::replace_element(&mut #place.#name, __attribute.number(), __element);
                 }
             }
         }
@@ -264,10 +267,11 @@ fn arms(slot: &Slot<'_>, place: &TokenStream) -> TokenStream {
     }
 }
 
-fn decode_payload(ty: &TokenStream, constant: &Constant) -> TokenStream {
+fn decode_payload(ty: &Type, value: &TokenStream, constant: &Constant) -> TokenStream {
     let name = constant.name();
+    let decode = quote_spanned!(at(ty)=> <#value as __nla::DecodePayload>::decode_payload);
     quote! {
-        match <#ty as __nla::DecodePayload>::decode_payload(__attribute.payload(), __mode) {
+        match #decode(__attribute.payload(), __mode) {
             __nla::Ok(__value) => __value,
             __nla::Err(__error) => return __nla::Err(__error.within(#name)),
         }
@@ -278,7 +282,10 @@ fn is_empty(slot: &Slot<'_>) -> TokenStream {
     let (name, value) = (&slot.name, slot.value());
     match slot.member.role {
         Role::Attribute(_) | Role::Either(_) => quote!(__partial.#name.is_none()),
-        Role::Flatten => quote!(<#value as __nla::Decode>::is_empty(&__partial.#name)),
+        Role::Flatten => {
+            let is_empty = quote_spanned!(at(&slot.member.ty)=> <#value as __nla::Decode>::is_empty);
+            quote!(#is_empty(&__partial.#name))
+        }
         Role::Repeated(_) | Role::Indexed { .. } | Role::Rest => quote!(__partial.#name.is_empty()),
     }
 }
@@ -289,33 +296,39 @@ fn finish(slot: &Slot<'_>, place: &TokenStream) -> TokenStream {
     if slot.member.direction == Direction::Send {
         return quote!(__nla::Default::default());
     }
+    let from_slot = quote_spanned!(at(ty)=> <#ty as __nla::DecodeField>::from_slot);
     match &slot.member.role {
         Role::Attribute(_) | Role::Either(_) => {
             let missing = join(slot.member.numbers().into_iter().flat_map(Numbers::constants));
             quote! {
-                match <#ty as __nla::DecodeField>::from_slot(#place.#name) {
+                match #from_slot(#place.#name) {
                     __nla::Some(__value) => __value,
-                    __nla::None => return __nla::Err(__nla::DecodeErrorKind::Missing(#missing).into()),
+                    __nla::None => return __nla::Err(__nla::missing(#missing)),
                 }
             }
         }
-        Role::Flatten => quote! {{
-            let __slot = if !<#ty as __nla::DecodeField>::REQUIRED && <#value as __nla::Decode>::is_empty(&#place.#name) {
-                __nla::None
-            } else {
-                __nla::Some(<#value as __nla::Decode>::finish(#place.#name)?)
-            };
-            match <#ty as __nla::DecodeField>::from_slot(__slot) {
-                __nla::Some(__value) => __value,
-                __nla::None => return __nla::Err(__nla::DecodeErrorKind::Missing("").into()),
-            }
-        }},
-        Role::Indexed { .. } => quote! {{
-            let mut __list = #place.#name;
-            __list.sort_by_key(|(__number, _)| *__number);
-            __list.into_iter().map(|(_, __element)| __element).collect()
-        }},
-        Role::Repeated(_) | Role::Rest => quote!(#place.#name),
+        Role::Flatten => {
+            let required = quote_spanned!(at(ty)=> <#ty as __nla::DecodeField>::REQUIRED);
+            let is_empty = quote_spanned!(at(ty)=> <#value as __nla::Decode>::is_empty);
+            let finish = quote_spanned!(at(ty)=> <#value as __nla::Decode>::finish);
+            quote! {{
+                let __slot = if !#required && #is_empty(&#place.#name) {
+                    __nla::None
+                } else {
+                    __nla::Some(#finish(#place.#name)?)
+                };
+                match #from_slot(__slot) {
+                    __nla::Some(__value) => __value,
+                    __nla::None => return __nla::Err(__nla::missing("")),
+                }
+            }}
+        }
+        Role::Indexed { .. } => quote!(__nla::elements_in_order(#place.#name)),
+        Role::Repeated(_) => quote!(#place.#name),
+        Role::Rest => {
+            let from = quote_spanned!(at(ty)=> <#ty as __nla::From<__nla::Vec<__nla::RawAttribute>>>::from);
+            quote!(#from(#place.#name))
+        }
     }
 }
 
@@ -336,12 +349,11 @@ fn choice(container: &Container, alternatives: &[Alternative]) -> TokenStream {
         match &alternative.kind {
             AlternativeKind::Attribute { constant, ty, .. } => {
                 let number = &constant.local;
-                let payload = decode_payload(&quote!(#ty), constant);
+                let payload = decode_payload(ty, &quote!(#ty), constant);
                 variants.extend(quote!(#state(#ty),));
+                let next = next(ty, &quote!(#ty), constant);
                 in_order_code.extend(quote! {
-                    if let __nla::Some(__value) = <#ty as __nla::DecodePayload>::decode_next(#number, __stream) {
-                        *__partial = __Partial::#state(__value);
-                    }
+                    if let __nla::Some(__value) = #next { *__partial = __Partial::#state(__value); }
                 });
                 arm_code.extend(quote!(#number => *__partial = __Partial::#state(#payload),));
                 finish_code.extend(quote!(__Partial::#state(__value) => __nla::Ok(Self::#variant(__value)),));
@@ -377,14 +389,15 @@ fn choice(container: &Container, alternatives: &[Alternative]) -> TokenStream {
                 });
                 finish_code.extend(quote!(__Partial::#state(__group) => __nla::Ok(Self::#variant { #(#fields),* }),));
             }
-            AlternativeKind::Other => {
+            AlternativeKind::Other(ty) => {
+                let from = quote_spanned!(at(ty)=> <#ty as __nla::From<__nla::RawAttribute>>::from);
                 variants.extend(quote!(#state(__nla::RawAttribute),));
                 otherwise = quote! {
                     if __nla::matches!(__partial, __Partial::Nothing | __Partial::#state(_)) {
-                        *__partial = __Partial::#state(__nla::RawAttribute::from(__attribute));
+                        *__partial = __Partial::#state(__nla::From::from(__attribute));
                     }
                 };
-                finish_code.extend(quote!(__Partial::#state(__raw) => __nla::Ok(Self::#variant(__raw)),));
+                finish_code.extend(quote!(__Partial::#state(__raw) => __nla::Ok(Self::#variant(#from(__raw))),));
             }
         }
     }
@@ -412,7 +425,7 @@ fn choice(container: &Container, alternatives: &[Alternative]) -> TokenStream {
             finish: quote! {
                 match __partial {
                     #finish
-                    __Partial::Nothing => __nla::Err(__nla::DecodeErrorKind::Missing(#missing).into()),
+                    __Partial::Nothing => __nla::Err(__nla::missing(#missing)),
                 }
             },
         },

@@ -1,12 +1,12 @@
 //! The model to an `Encode` impl.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 
 use syn::Type;
 
 use crate::model::{AlternativeKind, Container, Direction, Kind, Member, Role};
-use crate::tokens::{bindings, scope};
+use crate::tokens::{at, bindings, element, scope};
 
 pub(crate) fn expand(container: &Container) -> TokenStream {
     let ident = &container.ident;
@@ -24,9 +24,10 @@ pub(crate) fn expand(container: &Container) -> TokenStream {
             let arms = alternatives.iter().map(|alternative| {
                 let variant = &alternative.ident;
                 match &alternative.kind {
-                    AlternativeKind::Attribute { constant, .. } => {
+                    AlternativeKind::Attribute { constant, ty, .. } => {
                         let number = &constant.local;
-                        quote!(Self::#variant(__value) => __writer.attribute(#number, __value),)
+                        let write = quote_spanned!(at(ty)=> __nla::Writer::attribute::<#ty>);
+                        quote!(Self::#variant(__value) => #write(__writer, #number, __value),)
                     }
                     AlternativeKind::Group(members) => {
                         let accesses = members.iter().map(|member| &member.access);
@@ -34,7 +35,10 @@ pub(crate) fn expand(container: &Container) -> TokenStream {
                         let writes = members.iter().zip(&locals).map(|(member, local)| encode_member(member, &quote!(#local)));
                         quote!(Self::#variant { #(#accesses: #locals),* } => { #(#writes)* })
                     }
-                    AlternativeKind::Other => quote!(Self::#variant(__raw) => __raw.encode(__writer),),
+                    AlternativeKind::Other(ty) => {
+                        let raw = raw(&quote!(#ty), ty);
+                        quote!(Self::#variant(__raw) => #raw(__raw).encode(__writer),)
+                    }
                 }
             });
             quote!(match self { #(#arms)* })
@@ -62,7 +66,9 @@ fn encode_member(member: &Member, place: &TokenStream) -> TokenStream {
         return TokenStream::new();
     }
     let ty = &member.ty;
-    let value = quote!(<#ty as __nla::EncodeField>::value(#place));
+    let value = quote_spanned!(at(ty)=> <#ty as __nla::EncodeField>::value);
+    let value = quote!(#value(#place));
+    let elements = quote_spanned!(at(ty)=> <#ty as __nla::List>::elements);
     match &member.role {
         Role::Attribute(constant) => {
             let number = &constant.local;
@@ -71,8 +77,9 @@ fn encode_member(member: &Member, place: &TokenStream) -> TokenStream {
         Role::Either(either) => {
             let tries = either.iter().map(|(constant, ty)| {
                 let number = &constant.local;
+                let choose = quote_spanned!(at(ty)=> __nla::Choose::<#ty>::choose);
                 quote! {
-                    if let __nla::Some(__one) = __nla::Choose::<#ty>::choose(__value) {
+                    if let __nla::Some(__one) = #choose(__value) {
                         __writer.attribute(#number, &__one);
                     }
                 }
@@ -81,17 +88,26 @@ fn encode_member(member: &Member, place: &TokenStream) -> TokenStream {
         }
         Role::Repeated(constant) => {
             let number = &constant.local;
-            quote!(for __element in #place { __writer.attribute(#number, __element); })
+            quote!(for __element in #elements(#place) { __writer.attribute(#number, __element); })
         }
         Role::Indexed { first, last } => {
             let (first, last) = (&first.local, &last.local);
-            quote!(__writer.indexed(#first, #last, #place);)
+            quote!(__writer.indexed(#first, #last, #elements(#place));)
         }
-        Role::Flatten => quote! {
-            if let __nla::Some(__value) = #value { __nla::Encode::encode_attributes(__value, __writer); }
-        },
-        Role::Rest => quote!(for __raw in #place { __raw.encode(__writer); }),
+        Role::Flatten => {
+            let encode = quote_spanned!(at(ty)=> __nla::Encode::encode_attributes);
+            quote!(if let __nla::Some(__value) = #value { #encode(__value, __writer); })
+        }
+        Role::Rest => {
+            let raw = raw(&element(ty), ty);
+            quote!(for __raw in #elements(#place) { #raw(__raw).encode(__writer); })
+        }
     }
+}
+
+/// The function that makes a `&RawAttribute` of a `&kept`; the compiler complains at `ty` if it is another type.
+fn raw(kept: &TokenStream, ty: &Type) -> TokenStream {
+    quote_spanned!(at(ty)=> <#kept as __nla::Borrow<__nla::RawAttribute>>::borrow)
 }
 
 fn transparent(container: &Container, ty: &Type) -> TokenStream {

@@ -76,7 +76,7 @@ pub(crate) enum AlternativeKind {
     /// `Variant { fields }`
     Group(Vec<Member>),
     /// `#[nla(other)] Variant(RawAttribute)`
-    Other,
+    Other(Box<Type>),
 }
 
 /// A kernel constant as the user wrote it, and the name of the local constant that is bound to it.
@@ -183,19 +183,21 @@ fn member(ctxt: &Ctxt, locals: &mut Locals, (index, field): (usize, &Field)) -> 
 
 /// What the field is; exactly one of the ways to say it may be used.
 fn role(ctxt: &Ctxt, locals: &mut Locals, field: &Field, attr: FieldAttr) -> Option<Role> {
-    let described: &dyn ToTokens = match &field.ident {
-        Some(ident) => ident,
-        None => &field.ty,
+    let (described, name): (&dyn ToTokens, _) = match &field.ident {
+        Some(ident) => (ident, format!("`{ident}`")),
+        None => (&field.ty, "this field".to_owned()),
     };
     let ways = [!attr.constants.is_empty(), attr.range.is_some(), attr.flatten.is_some(), attr.rest.is_some()];
     match ways.iter().filter(|way| **way).count() {
+        0 if attr.broken => return None,
         0 => {
-            ctxt.error(described, "needs `#[nla(CONST)]` with the kernel constant it stands for, `#[nla(flatten)]` or `#[nla(rest)]`");
+            let expected = "`#[nla(CONST)]` with the kernel constant it stands for, `#[nla(flatten)]` or `#[nla(rest)]`";
+            ctxt.error(described, format!("{name} needs {expected}"));
             return None;
         }
         1 => {}
         _ => {
-            ctxt.error(described, "is one thing only: a constant, a range, `flatten` or `rest`");
+            ctxt.error(described, format!("{name} can be one thing only: a constant, a range, `flatten` or `rest`"));
             return None;
         }
     }
@@ -227,19 +229,22 @@ fn role(ctxt: &Ctxt, locals: &mut Locals, field: &Field, attr: FieldAttr) -> Opt
     Some(Role::Either(either))
 }
 
+const VARIANT_FORMS: &str =
+    "a variant is `#[nla(CONST)] Name(Payload)`, `#[nla(other)] Name(RawAttribute)`, or a group `Name { … }`";
+
 fn alternative(ctxt: &Ctxt, locals: &mut Locals, variant: &Variant) -> Option<Alternative> {
     let attr = FieldAttr::from_attrs(ctxt, &variant.attrs);
     let mut payload = match &variant.fields {
         Fields::Unnamed(fields) if fields.unnamed.len() == 1 => fields.unnamed.first().map(|field| field.ty.clone()),
         _ => None,
     };
-    let said_too_much = attr.range.or(attr.flatten.map(|_| (parse_quote!(x), parse_quote!(x)))).is_some()
-        || attr.rest.is_some()
-        || attr.repeated.is_some()
+    let misplaced = [attr.flatten, attr.rest, attr.repeated, attr.or_padding, attr.send_only, attr.receive_only];
+    let said_too_much = misplaced.iter().any(Option::is_some)
+        || attr.range.is_some()
         || attr.constants.len() > 1
         || attr.constants.iter().any(|(_, ty)| ty.is_some());
     if said_too_much {
-        ctxt.error(&variant.ident, "a variant is `#[nla(CONST)] Name(Payload)`, `#[nla(other)] Name(RawAttribute)`, or a group `Name { … }`");
+        ctxt.error(&variant.ident, VARIANT_FORMS);
         return None;
     }
     let kind = match (&variant.fields, attr.constants.into_iter().next(), attr.other) {
@@ -251,9 +256,11 @@ fn alternative(ctxt: &Ctxt, locals: &mut Locals, variant: &Variant) -> Option<Al
             ty: Box::new(payload.take()?),
             since: attr.since,
         },
-        (Fields::Unnamed(_), None, Some(_)) if payload.is_some() => AlternativeKind::Other,
+        (Fields::Unnamed(_), None, Some(_)) if payload.is_some() => AlternativeKind::Other(Box::new(payload.take()?)),
         _ => {
-            ctxt.error(&variant.ident, "a variant is `#[nla(CONST)] Name(Payload)`, `#[nla(other)] Name(RawAttribute)`, or a group `Name { … }`");
+            if !attr.broken {
+                ctxt.error(&variant.ident, VARIANT_FORMS);
+            }
             return None;
         }
     };
@@ -284,7 +291,7 @@ impl Kind {
                 .flat_map(|alternative| match &alternative.kind {
                     AlternativeKind::Attribute { constant, .. } => vec![Numbers::one(constant)],
                     AlternativeKind::Group(members) => members.iter().flat_map(Member::numbers).collect(),
-                    AlternativeKind::Other => Vec::new(),
+                    AlternativeKind::Other(_) => Vec::new(),
                 })
                 .collect(),
             _ => self.members().into_iter().flat_map(Member::numbers).collect(),

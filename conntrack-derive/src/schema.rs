@@ -1,9 +1,11 @@
 //! The declaration as data.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
+use syn::Type;
 
 use crate::model::{AlternativeKind, Constant, Container, Direction, Kind, Member, Role};
+use crate::tokens::{at, element, value};
 
 /// The value of `Decode::SCHEMA`.
 pub(crate) fn schema(container: &Container) -> TokenStream {
@@ -16,7 +18,7 @@ pub(crate) fn schema(container: &Container) -> TokenStream {
             .iter()
             .flat_map(|alternative| match &alternative.kind {
                 AlternativeKind::Attribute { constant, ty, since } => {
-                    let wire = quote!(<#ty as __nla::DecodePayload>::WIRE);
+                    let wire = wire(ty, &quote!(#ty));
                     let entry = Entry {
                         constant,
                         field: alternative.ident.to_string(),
@@ -31,7 +33,7 @@ pub(crate) fn schema(container: &Container) -> TokenStream {
                     .iter()
                     .flat_map(|member| member_entries(member, &format!("{}.", alternative.ident)))
                     .collect(),
-                AlternativeKind::Other => Vec::new(),
+                AlternativeKind::Other(_) => Vec::new(),
             })
             .collect(),
         Kind::Transparent(_) | Kind::Layout => Vec::new(),
@@ -46,7 +48,8 @@ pub(crate) fn schema(container: &Container) -> TokenStream {
 fn member_entries(member: &Member, owner: &str) -> Vec<TokenStream> {
     let ty = &member.ty;
     let field = format!("{owner}{}", member.name());
-    let value = quote!(<#ty as __nla::DecodeField>::Value);
+    let value = value(ty);
+    let required = quote_spanned!(at(ty)=> <#ty as __nla::DecodeField>::REQUIRED);
     let entry = |constant, wire| Entry {
         field: field.clone(),
         wire,
@@ -55,36 +58,31 @@ fn member_entries(member: &Member, owner: &str) -> Vec<TokenStream> {
         direction: member.direction,
         ..Entry::new(constant)
     };
-    let element = quote!(<<#ty as __nla::IntoIterator>::Item as __nla::DecodePayload>::WIRE);
     match &member.role {
-        Role::Attribute(constant) => vec![
-            Entry {
-                required: quote!(<#ty as __nla::DecodeField>::REQUIRED),
-                ..entry(constant, quote!(<#value as __nla::DecodePayload>::WIRE))
-            }
-            .tokens(),
-        ],
+        Role::Attribute(constant) => vec![Entry { required, ..entry(constant, wire(ty, &value)) }.tokens()],
         Role::Either(either) => either
             .iter()
             .map(|(constant, one)| {
-                Entry {
-                    required: quote!(<#ty as __nla::DecodeField>::REQUIRED),
-                    ..entry(constant, quote!(<#one as __nla::DecodePayload>::WIRE))
-                }
-                .tokens()
+                Entry { required: required.clone(), ..entry(constant, wire(one, &quote!(#one))) }.tokens()
             })
             .collect(),
-        Role::Repeated(constant) => vec![Entry { repeated: true, ..entry(constant, element) }.tokens()],
-        Role::Indexed { first, last } => vec![Entry { last: Some(last), ..entry(first, element) }.tokens()],
-        Role::Flatten => vec![quote! {
-            __nla::Entry::Flatten {
-                field: #field,
-                schema: <#value as __nla::Decode>::SCHEMA,
-                required: <#ty as __nla::DecodeField>::REQUIRED,
-            }
-        }],
+        Role::Repeated(constant) => {
+            vec![Entry { repeated: true, ..entry(constant, wire(ty, &element(ty))) }.tokens()]
+        }
+        Role::Indexed { first, last } => {
+            vec![Entry { last: Some(last), ..entry(first, wire(ty, &element(ty))) }.tokens()]
+        }
+        Role::Flatten => {
+            let schema = quote_spanned!(at(ty)=> <#value as __nla::Decode>::SCHEMA);
+            vec![quote!(__nla::Entry::Flatten { field: #field, schema: #schema, required: #required })]
+        }
         Role::Rest => Vec::new(),
     }
+}
+
+/// What the payload of type `value` is, as data.
+fn wire(ty: &Type, value: &TokenStream) -> TokenStream {
+    quote_spanned!(at(ty)=> <#value as __nla::DecodePayload>::WIRE)
 }
 
 struct Entry<'a> {

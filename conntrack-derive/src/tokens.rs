@@ -1,9 +1,9 @@
 //! Pieces of code that both halves generate.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::Ident;
 use syn::spanned::Spanned;
+use syn::{Ident, Type};
 
 use crate::model::{Container, Role};
 
@@ -16,14 +16,31 @@ pub(crate) fn scope(container: &Container, items: &TokenStream) -> TokenStream {
     quote! {
         #[allow(
             clippy::all, clippy::pedantic, clippy::restriction, missing_docs, missing_debug_implementations,
-            non_camel_case_types, unreachable_pub, unused_imports, unused_qualifications, unused_variables, unused_mut, unreachable_code
+            non_camel_case_types, unreachable_pub, unused_imports, unused_qualifications, unused_variables, unused_mut,
+            unreachable_code, unreachable_patterns
         )]
         const _: () = {
             use #krate::__private as __nla;
-            use #krate::__private::uapi::*;
+            use __nla::uapi::*;
             #items
         };
     }
+}
+
+/// The place of a field's type, where the compiler is to say that a trait is missing. Names mean there what they mean in
+/// the rest of the generated code.
+pub(crate) fn at(ty: &Type) -> Span {
+    ty.span().resolved_at(Span::call_site())
+}
+
+/// The payload's type, whether or not the field is an `Option`.
+pub(crate) fn value(ty: &Type) -> TokenStream {
+    quote_spanned!(at(ty)=> <#ty as __nla::DecodeField>::Value)
+}
+
+/// The payload's type of each element of a list.
+pub(crate) fn element(ty: &Type) -> TokenStream {
+    quote_spanned!(at(ty)=> <#ty as __nla::List>::Element)
 }
 
 /// `const __T0: u16 = CTA_MARK;` for each constant: a name that does not exist is then an error of its own, at the
@@ -45,8 +62,9 @@ pub(crate) fn distinct(container: &Container) -> TokenStream {
     let mut flattened: Vec<TokenStream> = Vec::new();
     for member in container.kind.members().into_iter().filter(|member| matches!(member.role, Role::Flatten)) {
         let ty = &member.ty;
-        let schema = quote!(<<#ty as __nla::DecodeField>::Value as __nla::Decode>::SCHEMA);
-        let message = format!("`{}` has an attribute that is already declared here", member.name());
+        let value = value(ty);
+        let schema = quote_spanned!(at(ty)=> <#value as __nla::Decode>::SCHEMA);
+        let message = format!("`{}` has an attribute that another flattened struct declares", member.name());
         checks.extend(quote_spanned! {member.span=>
             const _: () = __nla::assert!(__nla::disjoint(#schema, &[#(#flattened),*]), #message);
         });
@@ -54,7 +72,7 @@ pub(crate) fn distinct(container: &Container) -> TokenStream {
     }
     for numbered in container.numbers() {
         let (first, last) = (&numbered.first.local, &numbered.last.local);
-        let message = format!("`{}` has the number of an attribute that is already declared here", numbered.first.name());
+        let message = format!("`{}` has the number of an attribute that another field or a flattened struct declares", numbered.first.name());
         let earlier = before.iter().map(|(first, last)| quote!((#first, #last)));
         checks.extend(quote_spanned! {numbered.first.path.span()=>
             const _: () =

@@ -91,9 +91,9 @@ pub use tuple::{L4, Tuple, TupleIp, TupleProto};
 /// What generated code names. Not for use by hand.
 #[doc(hidden)]
 pub mod __private {
+    pub use std::borrow::Borrow;
     pub use std::convert::From;
     pub use std::default::Default;
-    pub use std::iter::IntoIterator;
     pub use std::option::Option::{self, None, Some};
     pub use std::result::Result::{self, Err, Ok};
     pub use std::vec::Vec;

@@ -8,7 +8,7 @@ use crate::uapi::{
     IPCTNL_MSG_EXP_DELETE, IPCTNL_MSG_EXP_GET, IPCTNL_MSG_EXP_GET_STATS_CPU, IPCTNL_MSG_EXP_NEW, NFNL_SUBSYS_CTNETLINK,
     NFNL_SUBSYS_CTNETLINK_EXP,
 };
-use crate::{Changes, Flow, FlowFilter, FlowKey, NewFlow};
+use crate::{Flow, FlowFilter, FlowKey, FlowUpdate, NewFlow};
 
 /// A message of a netfilter subsystem, by its number.
 ///
@@ -111,9 +111,9 @@ macro_rules! message {
     };
 }
 
-/// A get of one flow, or of all that a filter selects.
+/// A get or delete of one flow, or of all that a filter selects.
 const ONE_OR_MANY: Option<&Schema> = one_of!("FlowKey or FlowFilter": FlowKey, FlowFilter);
-const CREATE_OR_CHANGE: Option<&Schema> = one_of!("NewFlow, or FlowKey with Changes": NewFlow, FlowKey, Changes);
+const CREATE_OR_CHANGE: Option<&Schema> = one_of!("NewFlow or FlowUpdate": NewFlow, FlowUpdate);
 const FLOW: Option<&Schema> = Some(Flow::SCHEMA);
 const FLOWS: Option<u16> = Some(kind(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_NEW));
 const EXPECTATIONS: Option<u16> = Some(kind(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_NEW));

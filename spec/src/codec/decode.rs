@@ -53,6 +53,10 @@ pub trait Decode: Sized {
 /// The payload of one attribute that can be decoded: an integer, an address, a string, a nest.
 ///
 /// To make one of your own, wrap a payload: `#[derive(Decode)] #[nla(transparent)] struct Mine(u32);`
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be decoded from an attribute",
+    label = "neither a payload nor a struct that derives `Decode`"
+)]
 pub trait DecodePayload: Sized {
     /// What the payload is, as data.
     const WIRE: Wire;

@@ -17,6 +17,10 @@ pub trait Encode {
 }
 
 /// The payload of one attribute that can be encoded.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be encoded as an attribute",
+    label = "neither a payload nor a struct that derives `Encode`"
+)]
 pub trait EncodePayload {
     /// Whether the payload is a nest, which sets `NLA_F_NESTED`.
     const NESTED: bool = false;

@@ -90,6 +90,14 @@ impl From<DecodeErrorKind> for DecodeError {
     }
 }
 
+/// For the derive: nothing among the attributes is `name`, which every kernel sends.
+#[doc(hidden)]
+#[cold]
+#[must_use]
+pub fn missing(name: &'static str) -> DecodeError {
+    DecodeErrorKind::Missing(name).into()
+}
+
 impl DecodeError {
     /// What is wrong.
     #[must_use]

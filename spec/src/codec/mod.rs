@@ -30,6 +30,7 @@ mod bounded;
 mod decode;
 mod encode;
 mod error;
+mod list;
 mod primitive;
 mod raw;
 mod schema;
@@ -41,7 +42,8 @@ pub use decode::{
     Decode, DecodeField, DecodePayload, Mode, decode, decode_layout, decode_with, decode_with_general_path_only,
 };
 pub use encode::{Choose, Encode, EncodeError, EncodeField, EncodePayload, Writer, encode, encode_into, encode_layout};
-pub use error::{DecodeError, DecodeErrorKind};
+pub use error::{DecodeError, DecodeErrorKind, missing};
+pub use list::{List, elements_in_order, replace_element};
 pub use primitive::Native;
 pub use raw::RawAttribute;
 pub use schema::{ByteOrder, Direction, Entry, Name, Schema, SchemaAttribute, Wire, disjoint, distinct};

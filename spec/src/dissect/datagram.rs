@@ -31,7 +31,8 @@ pub(super) fn messages(page: &mut Page<'_, '_>, bytes: &[u8]) -> fmt::Result {
         let Some(header) = read::<NlMsgHdr>(rest) else { return raw(page, "truncated nlmsghdr", rest) };
         let length = usize::try_from(header.len).unwrap_or(usize::MAX);
         nlmsghdr(page, &header, rest.len())?;
-        let Some(body) = rest.get(NLMSGHDR..length) else {
+        // Of a message that is cut, what is there.
+        let Some(body) = rest.get(NLMSGHDR..length.min(rest.len())) else {
             return raw(page, "malformed", rest.get(NLMSGHDR..).unwrap_or_default());
         };
         match header.kind {

@@ -82,7 +82,7 @@ fn text(payload: &[u8], limit: Option<usize>) -> Result<String, DecodeErrorKind>
 fn with_excess(value: impl fmt::Display, found: usize, size: usize) -> String {
     match found.saturating_sub(size) {
         0 => value.to_string(),
-        excess => format!("{value}, {excess} bytes more"),
+        excess => format!("{value} (excess bytes: {excess})"),
     }
 }
 

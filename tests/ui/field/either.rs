@@ -11,9 +11,13 @@ struct Untyped {
 }
 
 #[derive(conntrack::Decode)]
+#[nla(transparent)]
+struct Address([u8; 16]);
+
+#[derive(conntrack::Decode)]
 struct Unrelated {
     #[nla(CTA_IP_V4_SRC as Ipv4Addr, CTA_IP_V6_SRC as Ipv6Addr)]
-    src: u32,
+    src: Address,
 }
 
 fn main() {}

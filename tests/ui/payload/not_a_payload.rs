@@ -6,8 +6,6 @@ struct Opaque(u32);
 struct Marked {
     #[nla(CTA_MARK)]
     mark: Option<Opaque>,
-    #[nla(CTA_USE)]
-    count: Opaque,
 }
 
 fn main() {}

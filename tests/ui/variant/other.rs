@@ -12,12 +12,14 @@ enum Twice {
     Another(RawAttribute),
 }
 
+struct Kept;
+
 #[derive(conntrack::Encode, conntrack::Decode)]
 enum Untyped {
     #[nla(CTA_PROTOINFO_TCP)]
     Tcp(conntrack::ProtoInfoTcp),
     #[nla(other)]
-    Other(Vec<u8>),
+    Other(Kept),
 }
 
 fn main() {}

@@ -1,0 +1,106 @@
+//! Many commands in few sends.
+
+use conntrack::sandbox::Sandbox;
+use conntrack::{Changes, Command, Conntrack, Errno, Error, FlowUpdate, NewFlow, Nat};
+
+use crate::{Outcome, cases, holds, same};
+
+cases! {
+    executes_all_in_order,
+    reports_each_failure_in_its_place,
+    survives_that_all_fail,
+    leaves_the_rest_when_dropped,
+    needs_the_connection_for_its_commands,
+    fits_a_tiny_receive_buffer,
+    fits_a_tiny_send_buffer,
+}
+
+fn flow(port: u16) -> NewFlow {
+    NewFlow::udp(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 53).into())
+}
+
+fn errnos(results: impl Iterator<Item = Result<(), Error>>) -> Vec<Option<Errno>> {
+    results.map(|result| result.err().map(|error| error.errno().unwrap_or(Errno(0)))).collect()
+}
+
+fn executes_all_in_order(_: &Sandbox) -> Outcome {
+    let ct = Conntrack::open()?;
+    let update = |port, mark| {
+        Command::Update(FlowUpdate { key: flow(port).orig.into(), changes: Changes::new().mark(mark) })
+    };
+    let commands = (0..1000).flat_map(|port| {
+        let key = flow(port).orig.into();
+        let last = if port % 2 == 0 { Command::Delete(key) } else { update(port, 5) };
+        [Command::Create(flow(port).mark(3)), Command::Upsert(flow(port).mark(4)), last]
+    });
+    same!(ct.batch(commands).run()?, 3000);
+    let marks = ct.dump()?.map(|flow| flow.map(|flow| flow.mark)).collect::<Result<Vec<_>, _>>()?;
+    same!(marks, vec![Some(5); 500]);
+    Ok(())
+}
+
+fn reports_each_failure_in_its_place(_: &Sandbox) -> Outcome {
+    let ct = Conntrack::open()?;
+    ct.create(&flow(1))?;
+    let nonsense = flow(9).nat_dst(Nat::default().ports(9..=1));
+    let results: Vec<_> = ct
+        .batch([
+            Command::Create(flow(0)),
+            Command::Create(flow(1)),
+            Command::Create(nonsense),
+            Command::Delete(flow(2).orig.into()),
+            Command::Create(flow(3)),
+            Command::Create(flow(3)),
+        ])
+        .collect();
+    holds!(matches!(results.get(2), Some(Err(Error::Usage(_)))));
+    same!(
+        errnos(results.into_iter()),
+        vec![None, Some(Errno::EXIST), Some(Errno(0)), Some(Errno::NOENT), None, Some(Errno::EXIST)]
+    );
+    same!(ct.dump()?.count(), 3);
+    Ok(())
+}
+
+fn survives_that_all_fail(_: &Sandbox) -> Outcome {
+    let ct = Conntrack::open()?;
+    let results = errnos(ct.batch((0..2000).map(|port| Command::Delete(flow(port).orig.into()))));
+    same!(results, vec![Some(Errno::NOENT); 2000]);
+    ct.create(&flow(1))?;
+    Ok(())
+}
+
+fn leaves_the_rest_when_dropped(_: &Sandbox) -> Outcome {
+    let ct = Conntrack::open()?;
+    let mut batch = ct.batch((0..60_000).map(|port| Command::Create(flow(port))));
+    holds!(batch.next().is_some_and(|result| result.is_ok()));
+    drop(batch);
+    let created = ct.dump()?.count();
+    holds!((1..1000).contains(&created), "{created} flows were created");
+    Ok(())
+}
+
+fn needs_the_connection_for_its_commands(_: &Sandbox) -> Outcome {
+    let ct = Conntrack::open()?;
+    ct.batch((0..500).map(|port| Command::Create(flow(port)))).run()?;
+    let present = (0..1000).filter(|port| ct.get(&flow(*port).orig.into()).is_ok_and(|flow| flow.is_some()));
+    same!(ct.batch(present.map(|port| Command::Delete(flow(port).orig.into()))).run()?, 500);
+    same!(ct.dump()?.count(), 0);
+    Ok(())
+}
+
+fn fits_a_tiny_receive_buffer(_: &Sandbox) -> Outcome {
+    let ct = Conntrack::builder().receive_buffer(1).open()?;
+    holds!(ct.receive_buffer()? < 10_000);
+    let results = errnos(ct.batch((0..300).map(|port| Command::Delete(flow(port).orig.into()))));
+    same!(results, vec![Some(Errno::NOENT); 300]);
+    Ok(())
+}
+
+fn fits_a_tiny_send_buffer(_: &Sandbox) -> Outcome {
+    let ct = Conntrack::builder().send_buffer(1).open()?;
+    holds!(ct.send_buffer()? < 10_000);
+    same!(ct.batch((0..300).map(|port| Command::Create(flow(port)))).run()?, 300);
+    same!(ct.dump()?.count(), 300);
+    Ok(())
+}

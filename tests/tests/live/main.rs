@@ -1,0 +1,101 @@
+//! Tests on the running kernel, each in a network namespace of its own, as root or as an ordinary user.
+//!
+//! Where there can be no namespace, every test is reported as ignored, with the reason. With
+//! `CONNTRACK_TESTS_SKIP=deny`, as in CI, that is a failure; excepted are tests of what this kernel was built without.
+
+mod batch;
+mod builder;
+mod dump;
+mod filter;
+mod flow;
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use conntrack::sandbox::{self, Failure, Namespace, Sandbox};
+use libtest_mimic::{Arguments, Trial};
+
+type Outcome = Result<(), Failure>;
+
+/// A test.
+struct Case {
+    name: &'static str,
+    body: fn(&Sandbox) -> Outcome,
+    /// Why this kernel cannot run it, if it cannot.
+    missing: fn(&Sandbox) -> Option<&'static str>,
+}
+
+/// The tests of a module: its functions, by name.
+macro_rules! cases {
+    ($($body:ident),* $(,)?) => {
+        pub(crate) const CASES: &[$crate::Case] = &[$($crate::Case {
+            name: concat!(module_path!(), "::", stringify!($body)),
+            body: $body,
+            missing: |_| None,
+        }),*];
+    };
+}
+pub(crate) use cases;
+
+/// Fails with both values unless they are equal.
+macro_rules! same {
+    ($found:expr, $expected:expr) => {
+        same!($found, $expected, "{}", stringify!($found))
+    };
+    ($found:expr, $expected:expr, $($what:tt)+) => {{
+        let (found, expected) = (&$found, &$expected);
+        if found != expected {
+            return Err(format!("{}: found {found:?}, expected {expected:?}", format_args!($($what)+)).into());
+        }
+    }};
+}
+pub(crate) use same;
+
+/// Fails unless it holds.
+macro_rules! holds {
+    ($condition:expr) => {
+        holds!($condition, "{}", stringify!($condition))
+    };
+    ($condition:expr, $($what:tt)+) => {
+        if !$condition {
+            return Err(format!("does not hold: {}", format_args!($($what)+)).into());
+        }
+    };
+}
+pub(crate) use holds;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let available = sandbox::enter_user_namespace().and_then(|()| Sandbox::probe());
+    let denied = std::env::var_os("CONNTRACK_TESTS_SKIP").is_some_and(|value| value == "deny");
+    let modules = [batch::CASES, builder::CASES, dump::CASES, filter::CASES, flow::CASES];
+    let trials = modules.into_iter().flatten().map(|case| trial(case, &available, denied)).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn trial(case: &'static Case, available: &Result<(), sandbox::Error>, denied: bool) -> Trial {
+    let name = case.name.trim_start_matches("live::");
+    let missing = match available {
+        Err(error) if denied => {
+            let reason = format!("skipped, which is not allowed here: {error}");
+            return Trial::test(name, move || Err(reason.into()));
+        }
+        Err(error) => Some(error.to_string()),
+        // What is asked in a namespace of the test's kind is answered for all of them.
+        Ok(()) => missing(case).map(str::to_owned),
+    };
+    if let Some(reason) = &missing {
+        announce_skip(name, reason);
+    }
+    let run = move || Namespace::new()?.run(|sandbox| (case.body)(sandbox));
+    Trial::test(name, move || run().map_err(|error| format!("{error}").into())).with_ignored_flag(missing.is_some())
+}
+
+fn missing(case: &Case) -> Option<&'static str> {
+    Namespace::new().and_then(|namespace| namespace.run(|sandbox| Ok((case.missing)(sandbox)))).ok().flatten()
+}
+
+#[expect(clippy::print_stderr, reason = "a skipped test says so loudly")]
+fn announce_skip(name: &str, reason: impl Display) {
+    eprintln!("SKIPPED {name}: {reason}");
+}
