@@ -19,7 +19,10 @@ fn named_once(ctxt: &Ctxt, container: &Container) {
         let path = constant.path.to_token_stream().to_string();
         if seen.contains(&path) {
             let name = constant.name();
-            ctxt.error(&constant.path, format!("`{name}` is declared twice; of two attributes with one number only the last would count"));
+            ctxt.error(
+                &constant.path,
+                format!("`{name}` is declared twice; of two attributes with one number only the last would count"),
+            );
         }
         seen.push(path);
     }

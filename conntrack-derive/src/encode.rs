@@ -32,7 +32,8 @@ pub(crate) fn expand(container: &Container) -> TokenStream {
                     AlternativeKind::Group(members) => {
                         let accesses = members.iter().map(|member| &member.access);
                         let locals: Vec<_> = (0..members.len()).map(|index| format_ident!("__f{index}")).collect();
-                        let writes = members.iter().zip(&locals).map(|(member, local)| encode_member(member, &quote!(#local)));
+                        let writes =
+                            members.iter().zip(&locals).map(|(member, local)| encode_member(member, &quote!(#local)));
                         quote!(Self::#variant { #(#accesses: #locals),* } => { #(#writes)* })
                     }
                     AlternativeKind::Other(ty) => {

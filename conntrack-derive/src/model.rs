@@ -125,7 +125,10 @@ impl Container {
                 Kind::Choice(data.variants.iter().filter_map(|v| alternative(ctxt, &mut locals, v)).collect())
             }
             (Data::Enum(data), _, _) => {
-                ctxt.error(data.enum_token, "an enum is a choice among attributes: `transparent` and `layout` are for structs");
+                ctxt.error(
+                    data.enum_token,
+                    "an enum is a choice among attributes: `transparent` and `layout` are for structs",
+                );
                 Kind::Choice(Vec::new())
             }
             (Data::Union(data), ..) => {
@@ -191,7 +194,8 @@ fn role(ctxt: &Ctxt, locals: &mut Locals, field: &Field, attr: FieldAttr) -> Opt
     match ways.iter().filter(|way| **way).count() {
         0 if attr.broken => return None,
         0 => {
-            let expected = "`#[nla(CONST)]` with the kernel constant it stands for, `#[nla(flatten)]` or `#[nla(rest)]`";
+            let expected =
+                "`#[nla(CONST)]` with the kernel constant it stands for, `#[nla(flatten)]` or `#[nla(rest)]`";
             ctxt.error(described, format!("{name} needs {expected}"));
             return None;
         }
@@ -223,7 +227,9 @@ fn role(ctxt: &Ctxt, locals: &mut Locals, field: &Field, attr: FieldAttr) -> Opt
     for (path, ty) in constants {
         match ty {
             Some(ty) => either.push((locals.bind(path), ty)),
-            None => ctxt.error(&path, "where one field is one of several attributes, each says its type: `CONST as Type`"),
+            None => {
+                ctxt.error(&path, "where one field is one of several attributes, each says its type: `CONST as Type`");
+            }
         }
     }
     Some(Role::Either(either))
@@ -251,11 +257,9 @@ fn alternative(ctxt: &Ctxt, locals: &mut Locals, variant: &Variant) -> Option<Al
         (Fields::Named(fields), None, None) => AlternativeKind::Group(
             fields.named.iter().enumerate().filter_map(|field| member(ctxt, locals, field)).collect(),
         ),
-        (Fields::Unnamed(_), Some((path, _)), None) if payload.is_some() => AlternativeKind::Attribute {
-            constant: locals.bind(path),
-            ty: Box::new(payload.take()?),
-            since: attr.since,
-        },
+        (Fields::Unnamed(_), Some((path, _)), None) if payload.is_some() => {
+            AlternativeKind::Attribute { constant: locals.bind(path), ty: Box::new(payload.take()?), since: attr.since }
+        }
         (Fields::Unnamed(_), None, Some(_)) if payload.is_some() => AlternativeKind::Other(Box::new(payload.take()?)),
         _ => {
             if !attr.broken {

@@ -38,7 +38,9 @@ pub(crate) fn schema(container: &Container) -> TokenStream {
             .collect(),
         Kind::Transparent(_) | Kind::Layout => Vec::new(),
     };
-    entries.extend(container.pads.iter().map(|pad| Entry { wire: quote!(__nla::Wire::Padding), ..Entry::new(pad) }.tokens()));
+    entries.extend(
+        container.pads.iter().map(|pad| Entry { wire: quote!(__nla::Wire::Padding), ..Entry::new(pad) }.tokens()),
+    );
     quote! {
         &__nla::Schema { name: #name, doc: #doc, entries: &[#(#entries),*], choice: #choice }
     }

@@ -5,7 +5,7 @@ use quote::quote;
 use syn::DeriveInput;
 
 use crate::ctxt::Ctxt;
-use crate::model::{AlternativeKind, Container, Direction, Kind, Member, Role};
+use crate::model::{AlternativeKind, Constant, Container, Direction, Kind, Member, Role};
 use crate::{attr, check, decode, encode, expand, fallback};
 
 fn parse(declaration: TokenStream) -> DeriveInput {
@@ -87,7 +87,7 @@ mod model_of {
                     Role::Rest => "rest",
                 };
                 let numbers = member.numbers();
-                let names: Vec<_> = numbers.iter().flat_map(|run| run.constants()).map(|one| one.name()).collect();
+                let names: Vec<_> = numbers.iter().flat_map(|run| run.constants()).map(Constant::name).collect();
                 format!("{role} {}", names.join(" "))
             })
             .collect();
@@ -96,9 +96,16 @@ mod model_of {
 
     #[test]
     fn tuple_fields_and_raw_names() {
-        let members = members(quote!(struct Nest(#[nla(A)] u8, #[nla(B)] u16);));
+        let members = members(quote!(
+            struct Nest(#[nla(A)] u8, #[nla(B)] u16);
+        ));
         assert_eq!(members.iter().map(Member::name).collect::<Vec<_>>(), ["0", "1"]);
-        let members = super::members(quote!(struct Nest { #[nla(A)] r#type: u8 }));
+        let members = super::members(quote!(
+            struct Nest {
+                #[nla(A)]
+                r#type: u8,
+            }
+        ));
         assert_eq!(members[0].name(), "type");
     }
 
@@ -116,7 +123,7 @@ mod model_of {
         assert!(matches!(&alternatives[0].kind, AlternativeKind::Attribute { constant, .. } if constant.name() == "A"));
         assert!(matches!(&alternatives[1].kind, AlternativeKind::Group(members) if members.len() == 2));
         assert!(matches!(&alternatives[2].kind, AlternativeKind::Other(_)));
-        let names: Vec<_> = container.constants().map(|constant| constant.name()).collect();
+        let names: Vec<_> = container.constants().map(Constant::name).collect();
         assert_eq!(names, ["A", "B", "C", "P"]);
         let locals: Vec<_> = container.constants().map(|constant| constant.local.to_string()).collect();
         assert_eq!(locals, ["__T0", "__T1", "__T2", "__T3"], "each is bound to a name of its own");
@@ -126,9 +133,29 @@ mod model_of {
 
     #[test]
     fn whole_structs() {
-        assert!(matches!(model(quote!(#[nla(transparent)] struct Mine(pub u32);)).kind, Kind::Transparent(_)));
-        assert!(matches!(model(quote!(#[nla(layout)] struct Mine { a: u8 })).kind, Kind::Layout));
-        let quoted = model(quote!(#[nla(crate = "a::b")] struct Empty {})).krate;
+        assert!(matches!(
+            model(quote!(
+                #[nla(transparent)]
+                struct Mine(pub u32);
+            ))
+            .kind,
+            Kind::Transparent(_)
+        ));
+        assert!(matches!(
+            model(quote!(
+                #[nla(layout)]
+                struct Mine {
+                    a: u8,
+                }
+            ))
+            .kind,
+            Kind::Layout
+        ));
+        let quoted = model(quote!(
+            #[nla(crate = "a::b")]
+            struct Empty {}
+        ))
+        .krate;
         assert_eq!(quote!(#quoted).to_string(), "a :: b");
     }
 }
@@ -138,10 +165,44 @@ mod words {
 
     #[test]
     fn one_message_for_one_mistake() {
-        assert_eq!(mistakes(quote!(struct Nest { mark: u32 })).len(), 1);
-        assert_eq!(mistakes(quote!(struct Nest { #[nla] mark: u32 })), ["expected a list: `#[nla(…)]`"]);
-        assert_eq!(mistakes(quote!(struct Nest { #[nla(flaten)] mark: u32 })).len(), 1);
-        assert_eq!(mistakes(quote!(enum Choice { #[nla(oter)] Other(RawAttribute) })).len(), 1);
+        assert_eq!(
+            mistakes(quote!(
+                struct Nest {
+                    mark: u32,
+                }
+            ))
+            .len(),
+            1
+        );
+        assert_eq!(
+            mistakes(quote!(
+                struct Nest {
+                    #[nla]
+                    mark: u32,
+                }
+            )),
+            ["expected a list: `#[nla(…)]`"]
+        );
+        assert_eq!(
+            mistakes(quote!(
+                struct Nest {
+                    #[nla(flaten)]
+                    mark: u32,
+                }
+            ))
+            .len(),
+            1
+        );
+        assert_eq!(
+            mistakes(quote!(
+                enum Choice {
+                    #[nla(oter)]
+                    Other(RawAttribute),
+                }
+            ))
+            .len(),
+            1
+        );
     }
 
     #[test]
@@ -161,14 +222,41 @@ mod words {
     #[test]
     fn a_constant_is_its_whole_path() {
         // Two modules may each have a `MARK`; if their numbers are one, the compiler finds it.
-        assert_eq!(members(quote!(struct Nest { #[nla(a::MARK)] a: u8, #[nla(b::MARK)] b: u8 })).len(), 2);
-        assert_eq!(mistakes(quote!(struct Nest { #[nla(a::MARK)] a: u8, #[nla(a::MARK)] b: u8 })).len(), 1);
+        assert_eq!(
+            members(quote!(
+                struct Nest {
+                    #[nla(a::MARK)]
+                    a: u8,
+                    #[nla(b::MARK)]
+                    b: u8,
+                }
+            ))
+            .len(),
+            2
+        );
+        assert_eq!(
+            mistakes(quote!(
+                struct Nest {
+                    #[nla(a::MARK)]
+                    a: u8,
+                    #[nla(a::MARK)]
+                    b: u8,
+                }
+            ))
+            .len(),
+            1
+        );
     }
 
     #[test]
     fn keys_that_a_variant_has_no_use_for() {
         for key in [quote!(send_only), quote!(receive_only), quote!(or_padding), quote!(repeated)] {
-            let found = mistakes(quote!(enum Choice { #[nla(A, #key)] One(u8) }));
+            let found = mistakes(quote!(
+                enum Choice {
+                    #[nla(A, #key)]
+                    One(u8),
+                }
+            ));
             assert!(found[0].starts_with("a variant is"), "{key}: {found:?}");
         }
     }
@@ -198,10 +286,7 @@ mod words {
 /// Both impls, as rustfmt would print them.
 fn expansion(declaration: TokenStream) -> String {
     let input = parse(declaration);
-    let both = [
-        expand(&input, encode::expand, fallback::encode),
-        expand(&input, decode::expand, fallback::decode),
-    ];
+    let both = [expand(&input, encode::expand, fallback::encode), expand(&input, decode::expand, fallback::decode)];
     prettyplease::unparse(&syn::parse2(both.into_iter().collect()).unwrap())
 }
 

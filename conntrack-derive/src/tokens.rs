@@ -72,7 +72,10 @@ pub(crate) fn distinct(container: &Container) -> TokenStream {
     }
     for numbered in container.numbers() {
         let (first, last) = (&numbered.first.local, &numbered.last.local);
-        let message = format!("`{}` has the number of an attribute that another field or a flattened struct declares", numbered.first.name());
+        let message = format!(
+            "`{}` has the number of an attribute that another field or a flattened struct declares",
+            numbered.first.name()
+        );
         let earlier = before.iter().map(|(first, last)| quote!((#first, #last)));
         checks.extend(quote_spanned! {numbered.first.path.span()=>
             const _: () =

@@ -159,12 +159,21 @@ impl RawDump {
                 Ok(None)
             }
             Answer::Done => {
-                if let Some(channel) = self.channel.take() {
-                    self.pool.put(channel);
-                }
+                self.release();
                 if self.exchange.is_interrupted() { Err(Error::Interrupted) } else { Ok(None) }
             }
-            Answer::Refused(refused) => Err(refusal(self.operation, self.schema, channel.sent(), refused)),
+            Answer::Refused(refused) => {
+                let error = refusal(self.operation, self.schema, channel.sent(), refused);
+                self.release();
+                Err(error)
+            }
+        }
+    }
+
+    /// Gives the socket back: the exchange has ended.
+    fn release(&mut self) {
+        if let Some(channel) = self.channel.take() {
+            self.pool.put(channel);
         }
     }
 

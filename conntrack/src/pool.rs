@@ -6,6 +6,9 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::netlink::Channel;
 
+/// The operation of which an error says what it needs.
+const ANOTHER_SOCKET: &str = "opening another socket in the connection's network namespace, which needs CAP_NET_ADMIN in \
+     the user namespace that owns it";
 /// Sockets that are kept for the next dump; more are closed.
 const KEPT: usize = 4;
 
@@ -49,7 +52,7 @@ impl Pool {
         if let Some(channel) = idle {
             return Ok(channel);
         }
-        let socket = self.home.open_beside().map_err(Error::io("opening a socket for a dump"))?;
+        let socket = self.home.open_beside().map_err(Error::io(ANOTHER_SOCKET))?;
         let mut channel = Channel::over(socket);
         self.options.apply(&mut channel)?;
         Ok(channel)

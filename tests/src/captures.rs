@@ -71,7 +71,8 @@ pub fn load(name: &str) -> Capture {
         .map(|paragraph| paragraph.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join(" "))
         .filter(|paragraph| !paragraph.trim().is_empty())
         .map(|paragraph| {
-            let byte = |digits| u8::from_str_radix(digits, 16).unwrap_or_else(|_| panic!("{name}.hex: {digits} is not hex"));
+            let byte =
+                |digits| u8::from_str_radix(digits, 16).unwrap_or_else(|_| panic!("{name}.hex: {digits} is not hex"));
             Message::new(paragraph.split_whitespace().map(byte).collect())
         })
         .collect();

@@ -2,7 +2,9 @@
 
 use std::fmt::Debug;
 
-use conntrack::codec::{Decode, Entry, NLA_F_NESTED, NLA_F_NET_BYTEORDER, NLA_HEADER, Schema, SchemaAttribute, Wire, align};
+use conntrack::codec::{
+    Decode, Entry, NLA_F_NESTED, NLA_F_NET_BYTEORDER, NLA_HEADER, Schema, SchemaAttribute, Wire, align,
+};
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;

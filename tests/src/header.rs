@@ -36,8 +36,10 @@ impl Header {
     pub fn read(name: &str) -> Self {
         let path = format!("/usr/include/linux/{name}");
         let text = fs::read_to_string(&path).unwrap_or_else(|error| {
-            panic!("{path}: {error}\nThis test compares the declarations with the kernel's header: \
-                    install linux-libc-dev (Debian, Ubuntu), kernel-headers (Fedora) or linux-headers (Alpine)")
+            panic!(
+                "{path}: {error}\nThis test compares the declarations with the kernel's header: \
+                    install linux-libc-dev (Debian, Ubuntu), kernel-headers (Fedora) or linux-headers (Alpine)"
+            )
         });
         let mut header = Self { path, members: Vec::new() };
         header.parse(&without_comments(&text));
@@ -76,7 +78,7 @@ impl Header {
                     self.push(&of, name, value);
                 }
             } else if let Some(name) = line.strip_prefix("enum ").and_then(|line| line.strip_suffix('{')) {
-                of = name.trim().to_owned();
+                name.trim().clone_into(&mut of);
                 next = 0;
             } else if !of.is_empty() && !line.starts_with('#') {
                 statement.push_str(line);

@@ -85,7 +85,10 @@ mod content {
             assert_eq!(flow.orig.dst_port(), Some(6001));
             assert_eq!(flow.orig.inverse(), flow.reply);
             assert!(flow.status.contains(Status::ASSURED | Status::SEEN_REPLY | Status::CONFIRMED));
-            assert_eq!(flow.proto_info.as_ref().and_then(conntrack::ProtoInfo::tcp_state), Some(conntrack::TcpState::ESTABLISHED));
+            assert_eq!(
+                flow.proto_info.as_ref().and_then(conntrack::ProtoInfo::tcp_state),
+                Some(conntrack::TcpState::ESTABLISHED)
+            );
             assert_eq!(flow.mark, Some(0));
             assert!(flow.timeout.is_some_and(|left| left.0 > 400_000));
             assert!(flow.counters_orig.is_some_and(|counters| counters.packets >= 3 && counters.bytes > 150));
@@ -108,7 +111,8 @@ mod content {
         ] {
             for (protocol, v6_wanted) in [(v4, false), (v6, true)] {
                 let flow = flows(capture).into_iter().find(|flow| flow.orig.src().is_ipv6() == v6_wanted);
-                let flow = flow.unwrap_or_else(|| panic!("{capture}.hex: nothing over IPv{}", if v6_wanted { 6 } else { 4 }));
+                let flow =
+                    flow.unwrap_or_else(|| panic!("{capture}.hex: nothing over IPv{}", if v6_wanted { 6 } else { 4 }));
                 assert_eq!(flow.orig.protocol(), protocol, "{capture}.hex");
                 assert_eq!(flow.orig.inverse(), flow.reply, "{capture}.hex");
                 assert_eq!(flow.orig.proto.l4.is_some(), protocol != Protocol::ESP, "{capture}.hex");

@@ -63,10 +63,7 @@ fn a_length_beyond_the_end() {
 fn a_length_below_the_header() {
     let mut attributes = flow().concat();
     attributes[4..6].copy_from_slice(&3_u16.to_ne_bytes());
-    assert_eq!(
-        error(&attributes, Mode::Lenient),
-        "CTA_TUPLE_ORIG: attribute length 3, expected 4 to 48 (at byte 4)"
-    );
+    assert_eq!(error(&attributes, Mode::Lenient), "CTA_TUPLE_ORIG: attribute length 3, expected 4 to 48 (at byte 4)");
 }
 
 #[test]

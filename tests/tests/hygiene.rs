@@ -152,11 +152,11 @@ macro_rules! declare {
 
 #[test]
 fn it_works_too() {
-    use declared::{All, Flags, One, Open, Wrapped};
-    use library::codec::{Mode, decode_with, encode};
+    use ::std::assert_eq;
     use ::std::option::Option::{None, Some};
     use ::std::result::Result::Ok;
-    use ::std::assert_eq;
+    use declared::{All, Flags, One, Open, Wrapped};
+    use library::codec::{Mode, decode_with, encode};
 
     declare!(Local, u32, CTA_MARK);
     let local = Local { value: 7, many: ::std::vec![1, 2] };
@@ -175,10 +175,7 @@ fn it_works_too() {
     };
     assert_eq!(encode(&all).map(|bytes| decode_with(&bytes, Mode::Strict)), Ok(Ok(all)));
 
-    for open in [
-        Open::Labels([1, 2]),
-        Open::Other(library::codec::RawAttribute { kind: 9, payload: ::std::vec![1] }),
-    ] {
+    for open in [Open::Labels([1, 2]), Open::Other(library::codec::RawAttribute { kind: 9, payload: ::std::vec![1] })] {
         assert_eq!(encode(&open).map(|bytes| decode_with(&bytes, Mode::Strict)), Ok(Ok(open)));
     }
 }

@@ -1,8 +1,8 @@
 //! What can be declared beside plain attributes, one thing a test.
 
 use conntrack::codec::{
-    BoundedBytes, EncodeError, Entry, Mode, Native, NulString, RawAttribute, Schema, SchemaAttribute, Wire, decode,
-    encode,
+    BoundedBytes, EncodeError, Entry, Mode, NLA_F_NESTED, Native, NulString, RawAttribute, Schema, SchemaAttribute,
+    Wire, decode, encode,
 };
 use conntrack::{Decode, Encode, Flow, codec};
 use conntrack_tests::generate::bytes;
@@ -70,13 +70,14 @@ fn a_flattened_option_is_all_or_nothing() {
 #[test]
 fn the_last_alternative_counts() {
     let host = bytes(30, false, &[10, 0, 0, 1]);
-    assert_eq!(decoded(&[host.clone()]).target, Target::Host { address: [10, 0, 0, 1].into() });
+    assert_eq!(decoded(std::slice::from_ref(&host)).target, Target::Host { address: [10, 0, 0, 1].into() });
     assert_eq!(decoded(&[host, bytes(32, false, b"y\0")]).target, Target::Name("y".to_owned()));
 }
 
 #[test]
 fn padding_is_skipped() {
-    let value = decoded(&[bytes(50, false, &[]), bytes(40, false, b"text\0"), bytes(40, false, &[]), bytes(50, false, &[])]);
+    let value =
+        decoded(&[bytes(50, false, &[]), bytes(40, false, b"text\0"), bytes(40, false, &[]), bytes(50, false, &[])]);
     assert_eq!(value.padded.as_deref(), Some("text"), "the empty attribute behind it is padding");
     assert_eq!(decoded(&[bytes(40, false, &[])]).padded, None);
     // In front too, where the fast path would take it.
@@ -87,7 +88,7 @@ fn padding_is_skipped() {
 fn the_rest_is_kept_as_it_came() {
     let rest = [bytes(60, true, &[1, 2, 3, 4]), bytes(61, false, &[5])];
     let value = decoded(&rest);
-    assert_eq!(value.rest.iter().map(|raw| raw.kind).collect::<Vec<_>>(), [0x8000 | 60, 61]);
+    assert_eq!(value.rest.iter().map(|raw| raw.kind).collect::<Vec<_>>(), [NLA_F_NESTED | 0x3c, 0x3d]);
     assert_eq!(value.rest[1].payload, [5]);
     assert_eq!(encode(&value).unwrap(), sample_and(&rest));
 }
@@ -97,7 +98,7 @@ fn a_choice_keeps_what_is_not_declared() {
     let unknown = bytes(9, true, &[1, 2, 3]);
     let attributes = bytes(4, true, &unknown);
     let changes = codec::decode::<conntrack::Changes>(&attributes).unwrap();
-    let raw = RawAttribute { kind: 0x8000 | 9, payload: vec![1, 2, 3] };
+    let raw = RawAttribute { kind: NLA_F_NESTED | 9, payload: vec![1, 2, 3] };
     assert_eq!(changes.proto_info, Some(conntrack::ProtoInfo::Other(raw)));
     assert_eq!(encode(&changes).unwrap(), attributes);
 }
@@ -164,10 +165,12 @@ fn the_declaration_is_data() {
     assert_eq!(entry(schema, "SAMPLE_V6").field, "Host.address");
     assert!(entry(schema, "SAMPLE_V6").required, "one of SAMPLE_V4 and SAMPLE_V6 is");
     assert!(matches!(entry(schema, "SAMPLE_PAD").wire, Wire::Padding));
-    let required = |name| schema.entries.iter().find_map(|entry| match entry {
-        Entry::Flatten { field, required, .. } if *field == name => Some(*required),
-        _ => None,
-    });
+    let required = |name| {
+        schema.entries.iter().find_map(|entry| match entry {
+            Entry::Flatten { field, required, .. } if *field == name => Some(*required),
+            _ => None,
+        })
+    };
     assert_eq!((required("range"), required("target")), (Some(false), Some(true)));
     assert!(matches!(entry(Flow::SCHEMA, "CTA_TUPLE_ORIG").wire, Wire::Nest(tuple) if tuple.name == "Tuple"));
 }
@@ -175,7 +178,10 @@ fn the_declaration_is_data() {
 #[test]
 fn values_that_the_kernel_would_refuse_cannot_be_made() {
     assert_eq!(NulString::<15>::new("sixteen-letters!").unwrap_err().to_string(), "16 bytes, at most 15 fit");
-    assert_eq!(NulString::<15>::new("a\0b").unwrap_err().to_string(), "a NUL at byte 1, which would end the string there");
+    assert_eq!(
+        NulString::<15>::new("a\0b").unwrap_err().to_string(),
+        "a NUL at byte 1, which would end the string there"
+    );
     assert_eq!(BoundedBytes::<32>::new(&[0; 33]).unwrap_err().to_string(), "33 bytes, at most 32 fit");
     assert_eq!(conntrack::Labels::try_from([0; 17].as_slice()).unwrap_err().to_string(), "17 bytes, at most 16 fit");
 }

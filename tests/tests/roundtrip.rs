@@ -71,6 +71,8 @@ round_trips! {
     new_flow: conntrack::NewFlow;
     changes: conntrack::Changes;
     flow_key: conntrack::FlowKey;
+    flow_update: conntrack::FlowUpdate;
     flow_filter: conntrack::FlowFilter;
+    ext_ack: conntrack::ExtAck;
     sample: Sample;
 }

@@ -12,6 +12,7 @@ const MESSAGES: &[&Schema] = &[
     conntrack::NewFlow::SCHEMA,
     conntrack::Changes::SCHEMA,
     conntrack::FlowKey::SCHEMA,
+    conntrack::FlowUpdate::SCHEMA,
     conntrack::FlowFilter::SCHEMA,
 ];
 
@@ -62,7 +63,9 @@ fn collect(schema: &Schema, into: &mut BTreeMap<&'static str, u32>) {
 
 fn declared() -> BTreeMap<&'static str, u32> {
     let mut attributes = BTreeMap::new();
-    MESSAGES.iter().for_each(|schema| collect(schema, &mut attributes));
+    for schema in MESSAGES {
+        collect(schema, &mut attributes);
+    }
     attributes
 }
 
@@ -82,7 +85,9 @@ fn every_member_of_every_enum_is_declared_or_listed() {
                 wrong.push(format!("{} is declared as {number}, and is {}", member.name, member.value));
             }
             Some(_) if unused => wrong.push(format!("{} is listed as unused, and is declared", member.name)),
-            None if !unused => wrong.push(format!("{} ({}) of enum {} is not declared", member.name, member.value, member.of)),
+            None if !unused => {
+                wrong.push(format!("{} ({}) of enum {} is not declared", member.name, member.value, member.of))
+            }
             _ => {}
         }
     }
@@ -156,5 +161,7 @@ fn tcp_states_and_flags() {
 
 #[test]
 fn sctp_states() {
-    compare(&Header::read("netfilter/nf_conntrack_sctp.h"), SctpState::NAMES, |name| name.starts_with("SCTP_CONNTRACK_"));
+    compare(&Header::read("netfilter/nf_conntrack_sctp.h"), SctpState::NAMES, |name| {
+        name.starts_with("SCTP_CONNTRACK_")
+    });
 }

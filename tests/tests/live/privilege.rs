@@ -1,0 +1,69 @@
+//! Without `CAP_NET_ADMIN`.
+
+use conntrack::sandbox::Sandbox;
+use conntrack::{Changes, Command, Conntrack, Errno, Error, Filter, NewFlow};
+use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+
+use crate::{Outcome, cases, holds, same};
+
+cases! {
+    each_operation_says_what_is_missing,
+    a_batch_is_refused_as_a_whole,
+}
+
+/// Runs `body` on a thread that has given the capability up, in the sandbox's namespace.
+fn without_capability(body: impl FnOnce() -> Outcome + Send) -> Outcome {
+    let drop_and_run = || {
+        let mut sets = capabilities(None)?;
+        sets.effective.remove(CapabilitySet::NET_ADMIN);
+        set_capabilities(None, sets)?;
+        body()
+    };
+    std::thread::scope(|scope| scope.spawn(drop_and_run).join()).map_err(|_| "the thread panicked")?
+}
+
+fn flow(port: u16) -> NewFlow {
+    NewFlow::udp(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 53).into())
+}
+
+fn each_operation_says_what_is_missing(_: &Sandbox) -> Outcome {
+    let open = Conntrack::open()?;
+    open.create(&flow(1))?;
+    without_capability(|| {
+        let ct = Conntrack::open()?;
+        let key = flow(1).orig.into();
+        let refusals = [
+            ct.dump().map(drop),
+            ct.dump_filtered(&Filter::new().udp()).map(drop),
+            ct.get(&key).map(drop),
+            ct.create(&flow(2)),
+            ct.upsert(&flow(2)),
+            ct.update(&key, &Changes::new().mark(1)),
+            ct.delete(&key).map(drop),
+            ct.flush(&Filter::new().ipv4().udp()).map(drop),
+            ct.flush(&Filter::new().orig_dst_port(1..=2)).map(drop),
+            ct.flush_all(),
+        ];
+        for refusal in refusals {
+            let error = refusal.err().ok_or("allowed without the capability")?;
+            holds!(error.is_permission(), "{error}");
+            holds!(error.to_string().contains("CAP_NET_ADMIN in the user namespace that owns"), "{error}");
+        }
+        Ok(())
+    })?;
+    same!(open.dump()?.count(), 1);
+    Ok(())
+}
+
+fn a_batch_is_refused_as_a_whole(_: &Sandbox) -> Outcome {
+    without_capability(|| {
+        // Waiting for answers that do not come would end in a timeout, which is not what is expected.
+        let ct = Conntrack::open()?;
+        let results = ct.batch((0..500).map(|port| Command::Create(flow(port))));
+        let errnos: Vec<_> = results.map(|result| result.err().and_then(|error: Error| error.errno())).collect();
+        same!(errnos, vec![Some(Errno::PERM); 500]);
+        Ok(())
+    })?;
+    same!(Conntrack::open()?.dump()?.count(), 0);
+    Ok(())
+}
