@@ -21,7 +21,6 @@ const RESERVED: usize = 32;
 /// One entry of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "they are encoded at once and never kept")]
 pub enum Command {
     /// Create a flow that is not there, as [`Conntrack::create`] does.
     Create(NewFlow),
@@ -152,11 +151,12 @@ impl<I: Iterator<Item = Command>> Iterator for Batch<'_, I> {
     type Item = Result<(), Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.results.is_empty() && !self.failed {
-            if let Err(error) = self.advance() {
-                self.failed = true;
-                return Some(Err(error));
-            }
+        if self.results.is_empty()
+            && !self.failed
+            && let Err(error) = self.advance()
+        {
+            self.failed = true;
+            return Some(Err(error));
         }
         self.results.pop_front()
     }

@@ -1,7 +1,7 @@
 //! How to open a connection.
 
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
@@ -108,14 +108,19 @@ impl Builder {
     }
 
     fn socket(&self) -> Result<Socket, Error> {
-        let opened = match &self.namespace {
-            None => Socket::open(Protocol::Netfilter),
-            Some(namespace) => Socket::open_in(Protocol::Netfilter, namespace.as_fd()),
-        };
-        opened.map_err(|error| match (&self.namespace, error.raw_os_error()) {
-            (Some(_), Some(errno)) if Errno(errno) == Errno::INVAL => UsageError::NotANetworkNamespace.into(),
-            (Some(_), _) => Error::io("entering the network namespace")(error),
-            (None, _) => Error::io("opening a netlink socket")(error),
-        })
+        open_socket(self.namespace.as_ref().map(AsFd::as_fd))
     }
+}
+
+/// Opens a socket in a network namespace, the calling thread's if none is given.
+pub(crate) fn open_socket(namespace: Option<BorrowedFd<'_>>) -> Result<Socket, Error> {
+    let opened = match namespace {
+        None => Socket::open(Protocol::Netfilter),
+        Some(namespace) => Socket::open_in(Protocol::Netfilter, namespace),
+    };
+    opened.map_err(|error| match (namespace, error.raw_os_error()) {
+        (Some(_), Some(errno)) if Errno(errno) == Errno::INVAL => UsageError::NotANetworkNamespace.into(),
+        (Some(_), _) => Error::io("entering the network namespace")(error),
+        (None, _) => Error::io("opening a netlink socket")(error),
+    })
 }

@@ -5,8 +5,16 @@ use std::net::IpAddr;
 
 use conntrack_spec::codec::TooLong;
 use conntrack_spec::{
-    Family, FlowKey, FlowUpdate, L4, Nat, NewFlow, ProtoInfo, ProtoInfoSctp, ProtoInfoTcp, Protocol, Status, Tuple,
+    Family, FlowKey, FlowUpdate, L4, Nat, NewFlow, ProtoInfo, ProtoInfoSctp, ProtoInfoTcp, Protocol, Seconds, Status, Tuple,
 };
+
+mod expect;
+mod helper;
+mod policy;
+
+pub(crate) use helper::check_helper;
+use policy::LONGEST_TIMEOUT;
+pub(crate) use policy::{check_policy, check_timeouts};
 
 /// A request that makes no sense. Nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,6 +83,34 @@ pub enum UsageError {
     /// A name or a value that is longer than the kernel takes.
     #[error(transparent)]
     TooLong(#[from] TooLong),
+    /// A listener to nothing.
+    #[error("no groups to listen to")]
+    NoGroups,
+    /// The mask of an expectation is for another protocol than its tuple.
+    #[error("the expectation is of {tuple:?}, its mask of {mask:?}")]
+    MaskProtocol {
+        /// Of the tuple.
+        tuple: Protocol,
+        /// Of the mask.
+        mask: Protocol,
+    },
+    /// A zone in a tuple, where the kernel takes none; expectations have their master's, beside the tuples.
+    #[error("{0}: it has a zone of its own, which belongs beside it")]
+    TupleZone(&'static str),
+    /// A timeout that the kernel would count in less than 32 bits of jiffies, and so make a short one of it.
+    #[error("a timeout of {} seconds, at most {} are sure to fit", .0.0, LONGEST_TIMEOUT.0)]
+    TimeoutTooLong(Seconds),
+    /// A policy or a helper without a name.
+    #[error("the name is empty")]
+    NoName,
+    /// The number of a helper's classes of expectations.
+    #[error("a helper has one to four classes, this one has {given} and says {said}")]
+    Classes {
+        /// How many there are.
+        given: usize,
+        /// How many it says there are.
+        said: u32,
+    },
     /// A file that is no network namespace.
     #[error("not a network namespace")]
     NotANetworkNamespace,

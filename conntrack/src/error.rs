@@ -2,13 +2,16 @@
 
 use std::fmt;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use conntrack_spec::DecodeError;
 use conntrack_spec::codec::EncodeError;
 
 use crate::check::UsageError;
+use crate::events::Origin;
 use crate::netlink::ProtocolError;
+use crate::sys::listener::namespace_ids;
 
 /// What can go wrong with an operation on a connection.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +40,12 @@ pub enum Error {
     /// What arrived are no whole netlink messages.
     #[error("reading a datagram: {0}")]
     Protocol(#[source] ProtocolError),
+    /// A message among others cannot be decoded. The others can.
+    #[error(transparent)]
+    Undecodable(Box<Undecodable>),
+    /// A privilege is missing to listen.
+    #[error(transparent)]
+    MissingCapability(Box<MissingCapability>),
     /// The answer took longer than the connection's reply timeout. It may still come; it will then be ignored.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
@@ -60,6 +69,7 @@ impl Error {
         match self {
             Self::Kernel(error) => Some(error.errno),
             Self::Io { source, .. } => source.raw_os_error().map(Errno),
+            Self::MissingCapability(_) => Some(Errno::PERM),
             _ => None,
         }
     }
@@ -77,7 +87,7 @@ impl Error {
     }
 
     /// Whether a privilege is missing (`EPERM`): `CAP_NET_ADMIN` in the user namespace that owns the socket's network
-    /// namespace.
+    /// namespace, unless [another](Self::MissingCapability) is named.
     #[must_use]
     pub fn is_permission(&self) -> bool {
         self.errno() == Some(Errno::PERM)
@@ -118,6 +128,89 @@ impl fmt::Display for KernelError {
 }
 
 impl std::error::Error for KernelError {}
+
+/// A message that is not what is declared, among others that may be.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}, in a message of {} bytes", .bytes.len())]
+pub struct Undecodable {
+    /// What is wrong with it: [`Error::Decode`] or [`Error::Protocol`].
+    #[source]
+    pub reason: Error,
+    /// The message, its header included.
+    pub bytes: Vec<u8>,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+impl From<Undecodable> for Error {
+    fn from(undecodable: Undecodable) -> Self {
+        Self::Undecodable(Box::new(undecodable))
+    }
+}
+
+/// A capability that an operation needs and the caller lacks, and where it would need it.
+///
+/// Printed, it reads `joining an event group: needs CAP_NET_ADMIN in user:[4026531837], the user namespace that owns
+/// net:[4026531840]`: the names are those of the links in `/proc/PID/ns`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub struct MissingCapability {
+    /// What was being done.
+    pub operation: &'static str,
+    /// What it needs.
+    pub capability: Capability,
+    /// The inode number of the network namespace it is needed for; `None` if the system does not say.
+    pub network_namespace: Option<u64>,
+    /// The inode number of the user namespace that owns it, and in which the capability is needed. `None` if that is
+    /// outside of the caller's user namespace, in which no privilege is of help then.
+    pub user_namespace: Option<u64>,
+}
+
+/// A privilege (`capabilities(7)`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Capability {
+    /// `CAP_NET_ADMIN`
+    NetAdmin,
+    /// `CAP_NET_BROADCAST`
+    NetBroadcast,
+}
+
+impl MissingCapability {
+    pub(crate) fn new(operation: &'static str, capability: Capability, namespace: Option<BorrowedFd<'_>>) -> Self {
+        let ids = namespace_ids(namespace);
+        Self { operation, capability, network_namespace: ids.network, user_namespace: ids.owner }
+    }
+}
+
+impl fmt::Display for MissingCapability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: needs {} in ", self.operation, self.capability)?;
+        match self.user_namespace {
+            Some(id) => write!(f, "user:[{id}], the user namespace that owns ")?,
+            None => f.write_str("a user namespace outside of this one, which owns ")?,
+        }
+        match self.network_namespace {
+            Some(id) => write!(f, "net:[{id}]"),
+            None => f.write_str("the network namespace"),
+        }
+    }
+}
+
+impl From<MissingCapability> for Error {
+    fn from(missing: MissingCapability) -> Self {
+        Self::MissingCapability(Box::new(missing))
+    }
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NetAdmin => "CAP_NET_ADMIN",
+            Self::NetBroadcast => "CAP_NET_BROADCAST",
+        })
+    }
+}
 
 /// An error number of the kernel. Prints its name and its meaning.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,8 +1,16 @@
 //! The requests of connection tracking, as values: what [`Conntrack`](crate::Conntrack) sends, checked and ready to be
 //! encoded, for whoever has a socket of their own or wants to see the bytes.
 
-use conntrack_spec::uapi::{IPCTNL_MSG_CT_DELETE, IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_NEW, NFNL_SUBSYS_CTNETLINK};
-use conntrack_spec::{Decode, Encode, Family, FlowFilter, FlowKey, FlowUpdate, NewFlow};
+use conntrack_spec::uapi::{
+    IPCTNL_MSG_CT_DELETE, IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_GET_CTRZERO, IPCTNL_MSG_CT_GET_DYING,
+    IPCTNL_MSG_CT_GET_UNCONFIRMED, IPCTNL_MSG_CT_NEW, NFNL_SUBSYS_CTNETLINK,
+};
+use conntrack_spec::{Decode, Encode, Family, FlowFilter, FlowKey, FlowUpdate, NewFlow, NoAttributes};
+
+pub mod expect;
+pub mod helper;
+pub mod policy;
+pub mod stats;
 
 use crate::check::{Check, UsageError};
 use crate::filter::Plan;
@@ -14,6 +22,14 @@ use crate::netlink::{NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, Request};
 /// The key makes no sense.
 pub fn get(key: &FlowKey) -> Result<Request<'_>, UsageError> {
     Ok(flow("getting a flow", IPCTNL_MSG_CT_GET, key).family(key.check()?))
+}
+
+/// Reports the flow at a tuple and sets its counters to 0, in one go.
+///
+/// # Errors
+/// The key makes no sense.
+pub fn get_zeroing(key: &FlowKey) -> Result<Request<'_>, UsageError> {
+    Ok(flow("getting a flow and zeroing its counters", IPCTNL_MSG_CT_GET_CTRZERO, key).family(key.check()?))
 }
 
 /// Creates a flow that is not there.
@@ -56,6 +72,18 @@ pub fn dump(plan: &Plan) -> Request<'_> {
     flow("dumping flows", IPCTNL_MSG_CT_GET, &plan.request).family(plan.family).flags(NLM_F_DUMP)
 }
 
+/// Reports the flows that have left the table while a listener who asked for every event has yet to be told.
+#[must_use]
+pub fn dump_dying() -> Request<'static> {
+    flow("dumping dying flows", IPCTNL_MSG_CT_GET_DYING, NOTHING).flags(NLM_F_DUMP)
+}
+
+/// Reports the flows whose first packet is still on its way; none, since Linux 5.19.
+#[must_use]
+pub fn dump_unconfirmed() -> Request<'static> {
+    flow("dumping unconfirmed flows", IPCTNL_MSG_CT_GET_UNCONFIRMED, NOTHING).flags(NLM_F_DUMP)
+}
+
 /// Deletes the flows that a filter's [plan](crate::Filter::plan_flush) selects.
 #[must_use]
 pub fn flush(plan: &Plan) -> Request<'_> {
@@ -69,6 +97,9 @@ pub fn flush_all() -> Request<'static> {
     const EVERYTHING: &FlowFilter = &FlowFilter { orig: None, reply: None, status: None, mark: None, zone: None, filter: None };
     flow("flushing all flows", IPCTNL_MSG_CT_DELETE, EVERYTHING).family(Family::UNSPEC)
 }
+
+/// What a request for all there is has for attributes.
+const NOTHING: &NoAttributes = &NoAttributes {};
 
 fn flow<'a, T: Encode + Decode>(operation: &'static str, number: u8, attributes: &'a T) -> Request<'a> {
     Request::new(operation, NFNL_SUBSYS_CTNETLINK, number, attributes)

@@ -3,6 +3,8 @@
 
 #![allow(unsafe_code, reason = "socket options and ancillary data that rustix lacks; each block says why it is sound")]
 
+pub(crate) mod filter;
+pub(crate) mod listener;
 #[cfg(feature = "sandbox")]
 pub(crate) mod namespace;
 pub(crate) mod socket;

@@ -2,7 +2,7 @@
 
 use conntrack_derive::{Decode, Encode};
 
-/// The security context that a security module, such as SELinux, gave the flow. Decoding it allocates.
+/// The security context that a security module, such as `SELinux`, gave the flow. Decoding it allocates.
 ///
 /// ```text
 /// enum ctattr_secctx { CTA_SECCTX_UNSPEC, CTA_SECCTX_NAME };

@@ -5,11 +5,6 @@
 use std::fs;
 use std::path::Path;
 
-/// `NLMSG_ERROR`: an error, or an acknowledgement.
-pub const NLMSG_ERROR: u16 = 2;
-/// `NLMSG_DONE`: the end of a dump.
-pub const NLMSG_DONE: u16 = 3;
-
 /// One file.
 #[derive(Debug)]
 pub struct Capture {

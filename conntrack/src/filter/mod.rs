@@ -1,5 +1,6 @@
 //! Which flows.
 
+pub mod bpf;
 mod matches;
 mod plan;
 

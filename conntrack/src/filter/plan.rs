@@ -57,9 +57,9 @@ impl Filter {
 
     fn plan(&self, family: Family, kernel: KernelVersion, tuples_since: KernelVersion) -> Plan {
         let mut exact = self.tcp_state.is_none();
-        let mut request = FlowFilter::default();
-        // Any value is a mark that kernels of every age compare.
-        request.mark = self.mark.map(|mark| Mark { value: mark.value, mask: Some(mark.mask) });
+        // Kernels of every age compare marks.
+        let mark = self.mark.map(|mark| Mark { value: mark.value, mask: Some(mark.mask) });
+        let mut request = FlowFilter { mark, ..FlowFilter::default() };
         if let Some(status) = self.status {
             // A mask of 0 is refused, and matches everything or nothing.
             if kernel >= KernelVersion::STATUS_FILTER && status.mask != Status::empty() {

@@ -5,27 +5,18 @@ use conntrack_spec::header::NlMsgErr;
 use conntrack_spec::ExtAck;
 use deku::DekuContainerRead;
 
-use super::{Message, NLM_F_DUMP_INTR, ProtocolError};
+use super::{
+    Message, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN,
+    ProtocolError,
+};
 
 /// Bytes of `struct nlmsgerr` with the header of the request that it ends in.
 const NLMSGERR: usize = 20;
 /// Bytes of `struct nlmsghdr`, counted in the length that a request's header gives.
 const HEADER: u32 = 16;
 
-/// `NLMSG_NOOP`
-const NLMSG_NOOP: u16 = 1;
-/// `NLMSG_ERROR`: also an acknowledgement.
-const NLMSG_ERROR: u16 = 2;
-/// `NLMSG_DONE`: the end of a dump.
-const NLMSG_DONE: u16 = 3;
-/// `NLMSG_OVERRUN`: answers were lost.
-const NLMSG_OVERRUN: u16 = 4;
 /// `NLMSG_MIN_TYPE`: below are the control messages.
 const NLMSG_MIN_TYPE: u16 = 16;
-/// `NLM_F_CAPPED`: the error does not repeat the request's payload.
-const NLM_F_CAPPED: u16 = 0x100;
-/// `NLM_F_ACK_TLVS`: attributes follow.
-const NLM_F_ACK_TLVS: u16 = 0x200;
 
 /// What a received message means for an exchange.
 #[derive(Clone, Debug)]
@@ -93,7 +84,7 @@ impl Exchange {
         match message.header.kind {
             NLMSG_NOOP => Ok(Answer::Unrelated),
             NLMSG_ERROR => error(message),
-            NLMSG_DONE => done(message),
+            NLMSG_DONE => Ok(done(message)),
             NLMSG_OVERRUN => Ok(Answer::Refused(Refusal { errno: crate::Errno::NOBUFS.0, ..Refusal::default() })),
             kind if kind < NLMSG_MIN_TYPE => Ok(Answer::Unrelated),
             _ => Ok(Answer::Reply(message)),
@@ -114,11 +105,11 @@ fn error(message: Message<'_>) -> Result<Answer<'_>, ProtocolError> {
 }
 
 /// The result of a dump, in four bytes; perhaps attributes.
-fn done(message: Message<'_>) -> Result<Answer<'_>, ProtocolError> {
+fn done(message: Message<'_>) -> Answer<'_> {
     // Absent in the NLMSG_DONE of very old kernels, which means success.
     match message.body.first_chunk().map_or(0, |bytes| i32::from_ne_bytes(*bytes)) {
-        0 => Ok(Answer::Done),
-        errno => Ok(Answer::Refused(refusal(errno, message, size_of::<i32>()))),
+        0 => Answer::Done,
+        errno => Answer::Refused(refusal(errno, message, size_of::<i32>())),
     }
 }
 

@@ -9,11 +9,9 @@ use deku::{DekuContainerRead, DekuContainerWrite};
 
 use super::Error;
 use super::error::Step;
-use crate::netlink::{Messages, NLM_F_ACK, NLM_F_REQUEST};
+use crate::netlink::{Messages, NLM_F_ACK, NLM_F_REQUEST, NLMSG_ERROR};
 use crate::sys::socket::{Protocol, Socket};
 
-/// `NLMSG_ERROR`
-const NLMSG_ERROR: u16 = 2;
 /// Bytes of `struct nlmsghdr`.
 const HEADER: usize = 16;
 

@@ -27,21 +27,23 @@ pub(crate) struct Socket {
 }
 
 /// What one receive brought.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Received {
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Received {
     /// Bytes in the buffer.
-    pub(crate) length: usize,
+    pub length: usize,
     /// Bytes the datagram had.
-    pub(crate) whole: usize,
-    /// Who sent it: 0 is the kernel.
-    pub(crate) sender: u32,
+    pub whole: usize,
+    /// The port id of who sent it: 0 is the kernel.
+    pub sender: u32,
     /// The multicast groups it was sent to, as a mask; 0 for a reply.
-    pub(crate) groups: u32,
+    pub groups: u32,
+    /// The id of the namespace it is about, where that was asked for and is not the socket's own.
+    pub nsid: Option<u32>,
 }
 
 impl Received {
     /// Whether the datagram did not fit.
-    pub(crate) const fn is_truncated(&self) -> bool {
+    pub const fn is_truncated(&self) -> bool {
         self.whole > self.length
     }
 }
@@ -116,6 +118,7 @@ impl Socket {
             whole,
             sender: sender.map_or(0, |address| address.pid()),
             groups: sender.map_or(0, |address| address.groups()),
+            nsid: None,
         })
     }
 
@@ -168,7 +171,7 @@ impl Socket {
         }
     }
 
-    fn set_netlink_option(&self, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
+    pub(super) fn set_netlink_option(&self, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
         let size = libc::socklen_t::try_from(size_of::<libc::c_int>()).map_err(io::Error::other)?;
         // SAFETY: the pointer is to a live `c_int`, and `size` is its size.
         let result = unsafe {
@@ -191,6 +194,6 @@ fn is_same_file(a: &OwnedFd, b: &OwnedFd) -> io::Result<bool> {
 }
 
 /// Calls again what a signal interrupted.
-fn retry<T>(call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
+pub(super) fn retry<T>(call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
     Ok(rustix::io::retry_on_intr(call)?)
 }

@@ -1,5 +1,7 @@
 //! Many commands in few sends.
 
+use std::ops::RangeInclusive;
+
 use conntrack::sandbox::Sandbox;
 use conntrack::{Changes, Command, Conntrack, Errno, Error, FlowUpdate, NewFlow, Nat};
 
@@ -42,7 +44,7 @@ fn executes_all_in_order(_: &Sandbox) -> Outcome {
 fn reports_each_failure_in_its_place(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
     ct.create(&flow(1))?;
-    let nonsense = flow(9).nat_dst(Nat::default().ports(9..=1));
+    let nonsense = flow(9).nat_dst(Nat::default().ports(RangeInclusive::new(9, 1)));
     let results: Vec<_> = ct
         .batch([
             Command::Create(flow(0)),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 
 use conntrack::sandbox::Sandbox;
 use conntrack::{
@@ -133,7 +134,7 @@ fn check_flushes(ct: &Conntrack) -> Outcome {
         let expected: BTreeSet<_> = table.iter().filter(|flow| !meaning(flow)).map(|flow| flow.id).collect();
         let flushed = ct.flush(&filter)?;
         if let Flushed::OneByOne { deleted } = flushed {
-            same!(deleted as usize, table.len() - expected.len(), "{filter:?}");
+            same!(usize::try_from(deleted)?, table.len() - expected.len(), "{filter:?}");
         }
         same!(ids(ct.dump()?)?, expected, "{filter:?} {flushed:?}");
         ct.flush_all()?;
@@ -192,7 +193,7 @@ fn refuses_contradictions(_: &Sandbox) -> Outcome {
         Filter::new().protocol(Protocol::ESP).orig_dst_port(53),
         Filter::new().udp().tcp_state(TcpState::ESTABLISHED),
         Filter::new().tcp().icmp_id(1),
-        Filter::new().orig_dst_port(9..=1),
+        Filter::new().orig_dst_port(RangeInclusive::new(9, 1)),
     ];
     let table = create_all(&ct)?;
     for filter in contradictions {

@@ -1,6 +1,7 @@
 //! One flow: create, get, update, delete.
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use conntrack::sandbox::Sandbox;
@@ -169,7 +170,7 @@ fn refuses_before_sending(_: &Sandbox) -> Outcome {
             udp(1).nat_src(range([10, 0, 0, 9], [10, 0, 0, 1])),
             UsageError::AddressRange { min: [10, 0, 0, 9].into(), max: [10, 0, 0, 1].into() },
         ),
-        (udp(1).nat_dst(Nat::default().ports(9..=1)), UsageError::PortRange { min: 9, max: 1 }),
+        (udp(1).nat_dst(Nat::default().ports(RangeInclusive::new(9, 1))), UsageError::PortRange { min: 9, max: 1 }),
         (udp(1).nat_dst(server6.ip()), UsageError::MixedFamilies("destination translation")),
         (udp(1).zone(1).reply(udp(1).reply.in_zone(2)), UsageError::TwoZones),
         (udp(1).status(Status::EXPECTED), UsageError::Status(Status::EXPECTED)),
@@ -360,7 +361,7 @@ fn shares_a_connection_between_threads(_: &Sandbox) -> Outcome {
                 })
             })
             .collect();
-        threads.into_iter().map(|thread| thread.join()).filter(|result| !matches!(result, Ok(Ok(())))).count()
+        threads.into_iter().map(std::thread::ScopedJoinHandle::join).filter(|result| !matches!(result, Ok(Ok(())))).count()
     });
     same!(failures, 0);
     for port in 0..400u16 {

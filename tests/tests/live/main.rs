@@ -9,6 +9,7 @@ mod dump;
 mod filter;
 mod flow;
 mod privilege;
+mod restore;
 
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -69,7 +70,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let available = sandbox::enter_user_namespace().and_then(|()| Sandbox::probe());
     let denied = std::env::var_os("CONNTRACK_TESTS_SKIP").is_some_and(|value| value == "deny");
-    let modules = [batch::CASES, builder::CASES, dump::CASES, filter::CASES, flow::CASES, privilege::CASES];
+    let modules = [batch::CASES, builder::CASES, dump::CASES, filter::CASES, flow::CASES, privilege::CASES, restore::CASES];
     let trials = modules.into_iter().flatten().map(|case| trial(case, &available, denied)).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -1,0 +1,49 @@
+//! Expectations.
+
+use conntrack_spec::{ExpectKey, ExpectMaster, ExpectTuples, ExpectUpdate, Family, NewExpect, Tuple};
+
+use super::policy::check_timeout;
+use super::{Check, UsageError, check_tuple, same_family};
+
+impl Check for ExpectTuples {
+    fn check(&self) -> Result<Family, UsageError> {
+        let family = check_zoneless("the expected tuple", &self.tuple)?;
+        same_family("the mask", family, check_zoneless("the mask", &self.mask)?)?;
+        same_family("the master", family, check_zoneless("the master", &self.master)?)?;
+        let (tuple, mask) = (self.tuple.protocol(), self.mask.protocol());
+        if tuple == mask { Ok(family) } else { Err(UsageError::MaskProtocol { tuple, mask }) }
+    }
+}
+
+impl Check for NewExpect {
+    fn check(&self) -> Result<Family, UsageError> {
+        let family = self.tuples.check()?;
+        if let Some(nat) = &self.nat {
+            same_family("the translation", family, check_zoneless("the translation", &nat.tuple)?)?;
+        }
+        Ok(family)
+    }
+}
+
+impl Check for ExpectUpdate {
+    fn check(&self) -> Result<Family, UsageError> {
+        check_timeout(self.timeout)?;
+        self.tuples.check()
+    }
+}
+
+impl Check for ExpectKey {
+    fn check(&self) -> Result<Family, UsageError> {
+        check_zoneless("the expected tuple", &self.tuple)
+    }
+}
+
+impl Check for ExpectMaster {
+    fn check(&self) -> Result<Family, UsageError> {
+        check_zoneless("the master", &self.tuple)
+    }
+}
+
+fn check_zoneless(what: &'static str, tuple: &Tuple) -> Result<Family, UsageError> {
+    if tuple.zone.is_some() { Err(UsageError::TupleZone(what)) } else { check_tuple(what, tuple) }
+}

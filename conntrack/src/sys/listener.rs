@@ -1,0 +1,174 @@
+//! What a netlink socket needs to listen to multicast groups.
+
+use std::fs::File;
+use std::io;
+use std::mem::zeroed;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+
+use super::socket::{Received, Socket, retry};
+
+/// What the kernel says of a socket's receive queue (`SO_MEMINFO`).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Queue {
+    /// Bytes in it, with the kernel's overhead: 1280 for an event.
+    pub bytes: u32,
+    /// Messages that found no room, since the socket was opened. Wraps around.
+    pub dropped: u32,
+}
+
+/// The inode numbers that name a network namespace and the user namespace that owns it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct NamespaceIds {
+    /// As `ls -L -i /proc/self/ns/net` prints it.
+    pub(crate) network: Option<u64>,
+    /// `None` if the caller cannot see it, being in another user namespace that is none of its ancestors.
+    pub(crate) owner: Option<u64>,
+}
+
+impl Socket {
+    /// Joins a multicast group by its number, 1 to 32. Needs `CAP_NET_ADMIN`.
+    pub(crate) fn join(&self, group: u32) -> io::Result<()> {
+        let group = libc::c_int::try_from(group).map_err(io::Error::other)?;
+        self.set_netlink_option(libc::NETLINK_ADD_MEMBERSHIP, group)
+    }
+
+    /// Has the kernel keep a destroyed flow until its event has been queued here (`NETLINK_BROADCAST_ERROR`).
+    pub(crate) fn report_failed_broadcasts(&self) -> io::Result<()> {
+        self.set_netlink_option(libc::NETLINK_BROADCAST_ERROR, 1)
+    }
+
+    /// Has the kernel say nothing of overruns (`NETLINK_NO_ENOBUFS`).
+    pub(crate) fn hide_overruns(&self) -> io::Result<()> {
+        self.set_netlink_option(libc::NETLINK_NO_ENOBUFS, 1)
+    }
+
+    /// Receives the events of all namespaces that have an id in the socket's own (`NETLINK_LISTEN_ALL_NSID`). Needs
+    /// `CAP_NET_BROADCAST`.
+    pub(crate) fn listen_to_all_namespaces(&self) -> io::Result<()> {
+        self.set_netlink_option(libc::NETLINK_LISTEN_ALL_NSID, 1)
+    }
+
+    /// How full the receive queue is, and what did not fit.
+    pub(crate) fn queue(&self) -> io::Result<Queue> {
+        // `enum` in `include/uapi/linux/sock_diag.h`; later kernels may have more.
+        const SK_MEMINFO_RMEM_ALLOC: usize = 0;
+        const SK_MEMINFO_DROPS: usize = 8;
+        let mut values = [0_u32; 9];
+        let mut size = libc::socklen_t::try_from(size_of_val(&values)).map_err(io::Error::other)?;
+        // SAFETY: the pointers are to live memory of that size, of which the kernel fills a part.
+        let result = unsafe {
+            libc::getsockopt(
+                self.as_fd().as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_MEMINFO,
+                values.as_mut_ptr().cast(),
+                &raw mut size,
+            )
+        };
+        if result < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Queue { bytes: values[SK_MEMINFO_RMEM_ALLOC], dropped: values[SK_MEMINFO_DROPS] })
+    }
+
+    /// Waits until a receive would not block, or for as long. False if nothing is there by then; it can also be false
+    /// too early, after a signal.
+    pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
+        // Times too long for the kernel are for ever, or nearly so.
+        let timeout = timeout.map(|timeout| {
+            Timespec::try_from(timeout).unwrap_or(Timespec { tv_sec: i64::from(u32::MAX), tv_nsec: 0 })
+        });
+        let mut fds = [PollFd::new(self, PollFlags::IN)];
+        match rustix::event::poll(&mut fds, timeout.as_ref()) {
+            Ok(ready) => Ok(ready > 0),
+            Err(rustix::io::Errno::INTR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Receives one datagram that is there already, with the id of the namespace that it is about, if that is not the
+    /// socket's own. `WouldBlock` if none is there.
+    pub(crate) fn receive_now_with_namespace(&self, buffer: &mut [u8]) -> io::Result<Received> {
+        /// Room for the one integer that is asked for, and for what a newer kernel may add. Aligned as headers are.
+        type Control = [usize; 16];
+
+        let mut control: Control = [0; 16];
+        let mut slice = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+        // SAFETY: both are C structs of integers and pointers, for which zero is a value.
+        let (mut address, mut message) = unsafe { (zeroed::<libc::sockaddr_nl>(), zeroed::<libc::msghdr>()) };
+        message.msg_name = (&raw mut address).cast();
+        message.msg_namelen = libc::socklen_t::try_from(size_of_val(&address)).map_err(io::Error::other)?;
+        message.msg_iov = &raw mut slice;
+        message.msg_iovlen = 1;
+        message.msg_control = control.as_mut_ptr().cast();
+        message.msg_controllen = size_of::<Control>();
+
+        let whole = retry(|| {
+            // SAFETY: everything that `message` points to is alive, and as long as it says.
+            let result = unsafe {
+                libc::recvmsg(self.as_fd().as_raw_fd(), &raw mut message, libc::MSG_TRUNC | libc::MSG_DONTWAIT)
+            };
+            usize::try_from(result).map_err(|_| {
+                let error = io::Error::last_os_error();
+                rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO)
+            })
+        })?;
+        // SAFETY: the kernel has filled in `control` and its length.
+        let nsid = unsafe { namespace_id(&message) };
+        Ok(Received { length: whole.min(buffer.len()), whole, sender: address.nl_pid, groups: address.nl_groups, nsid })
+    }
+}
+
+/// The integer of type `NETLINK_LISTEN_ALL_NSID` in the control data.
+///
+/// # Safety
+/// `msg_control` must point to `msg_controllen` bytes as `recvmsg(2)` leaves them.
+unsafe fn namespace_id(message: &libc::msghdr) -> Option<u32> {
+    // SAFETY: the macros stay within what `message` says, by the promise above; the data of a header of this type is
+    // an integer, which need not be aligned.
+    unsafe {
+        let mut header = libc::CMSG_FIRSTHDR(message);
+        while let Some(this) = header.as_ref() {
+            if (this.cmsg_level, this.cmsg_type) == (libc::SOL_NETLINK, libc::NETLINK_LISTEN_ALL_NSID) {
+                let id = libc::CMSG_DATA(this).cast::<libc::c_int>().read_unaligned();
+                return u32::try_from(id).ok();
+            }
+            header = libc::CMSG_NXTHDR(message, this);
+        }
+    }
+    None
+}
+
+/// What names a network namespace, the calling thread's if none is given, as far as the caller may know.
+pub(crate) fn namespace_ids(namespace: Option<BorrowedFd<'_>>) -> NamespaceIds {
+    let own;
+    let namespace = match namespace {
+        Some(namespace) => namespace,
+        None => match File::open("/proc/thread-self/ns/net") {
+            Ok(file) => {
+                own = file;
+                own.as_fd()
+            }
+            Err(_) => return NamespaceIds::default(),
+        },
+    };
+    NamespaceIds { network: inode(namespace), owner: owner(namespace).and_then(|owner| inode(owner.as_fd())) }
+}
+
+fn inode(fd: BorrowedFd<'_>) -> Option<u64> {
+    rustix::fs::fstat(fd).ok().map(|stat| stat.st_ino)
+}
+
+/// The user namespace that owns a namespace (`ioctl_ns(2)`, `NS_GET_USERNS`).
+fn owner(namespace: BorrowedFd<'_>) -> Option<OwnedFd> {
+    const NS_GET_USERNS: rustix::ioctl::Opcode = rustix::ioctl::opcode::none(0xb7, 1);
+    let request = libc::Ioctl::try_from(NS_GET_USERNS).ok()?;
+    // SAFETY: this request takes no argument; it returns a new descriptor, owned by nobody else, or -1.
+    unsafe {
+        let fd = libc::ioctl(namespace.as_raw_fd(), request);
+        (fd >= 0).then(|| OwnedFd::from_raw_fd(fd))
+    }
+}
