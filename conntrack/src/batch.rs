@@ -130,7 +130,7 @@ impl<'a, I: Iterator<Item = Command>> Batch<'a, I> {
     fn advance(&mut self) -> Result<(), Error> {
         let limits = Limits::of(&self.ct.requests())?;
         self.fill(&limits);
-        let mut answers = self.ct.requests().exchange_batch(&mut self.datagram, &self.starts)?.into_iter();
+        let mut answers = self.ct.requests().exchange_batch(&mut self.datagram, &self.starts, |_, _| {})?.into_iter();
         for entry in self.entries.drain(..) {
             self.results.push_back(match entry {
                 Entry::Refused(error) => Err(error),

@@ -90,6 +90,11 @@ impl Conntrack {
         self.requests().socket().send_buffer().map_err(Error::io("reading the send buffer's size"))
     }
 
+    /// The port id that its requests come from, which the events they cause [name](crate::Origin::port).
+    pub fn port(&self) -> u32 {
+        self.requests().socket().port()
+    }
+
     /// All flows, of both families, as they arrive (`IPCTNL_MSG_CT_GET`).
     ///
     /// # Errors
@@ -154,15 +159,7 @@ impl Conntrack {
     /// # Errors
     /// The key makes no sense, or the kernel refuses.
     pub fn get_as<T: Decode>(&self, key: &FlowKey) -> Result<Option<T>, Error> {
-        let mut flow = None;
-        let result = self.requests().request(&request::get(key)?, |reply| {
-            flow = Some(reply.decode()?);
-            Ok(())
-        });
-        match result {
-            Err(error) if error.is_not_found() => Ok(None),
-            result => result.map(|()| flow),
-        }
+        self.one(&request::get(key)?)
     }
 
     /// Creates a flow (`IPCTNL_MSG_CT_NEW` with `NLM_F_CREATE | NLM_F_EXCL`).
@@ -198,11 +195,7 @@ impl Conntrack {
     /// # Errors
     /// The key makes no sense, or the kernel refuses.
     pub fn delete(&self, key: &FlowKey) -> Result<bool, Error> {
-        match self.execute(&request::delete(key)?) {
-            Ok(()) => Ok(true),
-            Err(error) if error.is_not_found() => Ok(false),
-            Err(error) => Err(error),
-        }
+        found(self.execute(&request::delete(key)?))
     }
 
     /// Deletes every flow of the namespace.
@@ -278,13 +271,42 @@ impl Conntrack {
         Batch::new(self, commands.into_iter())
     }
 
-    fn execute(&self, request: &Request<'_>) -> Result<(), Error> {
+    /// Sends a request that has no other answer than whether it went well.
+    pub(crate) fn execute(&self, request: &Request<'_>) -> Result<(), Error> {
         self.requests().request(request, |_| Ok(()))
+    }
+
+    /// Sends a request for one thing; `None` if it is not there.
+    pub(crate) fn one<T: Decode>(&self, request: &Request<'_>) -> Result<Option<T>, Error> {
+        let mut reply = None;
+        let result = self.requests().request(request, |message| {
+            reply = Some(message.decode()?);
+            Ok(())
+        });
+        match result {
+            Err(error) if error.is_not_found() => Ok(None),
+            result => result.map(|()| reply),
+        }
+    }
+
+    /// Sends a request for all there is. Unlike for [`dump_filtered_as`](Self::dump_filtered_as), the kernel's answer is
+    /// the whole of it.
+    pub(crate) fn all<T: Decode>(&self, request: &Request<'_>) -> Result<Dump<T>, Error> {
+        Dump::start(&self.dumps, request, None)
     }
 
     /// A thread that panicked with the lock held was between two exchanges or lost one's answers, which the next
     /// exchange tells from its own by their number.
     pub(crate) fn requests(&self) -> MutexGuard<'_, Channel> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether there was something to delete.
+pub(crate) fn found(result: Result<(), Error>) -> Result<bool, Error> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error),
     }
 }

@@ -13,7 +13,8 @@ use crate::filter::{Filter, View};
 use crate::netlink::{Answer, Channel, Exchange, Message, Request, refusal};
 use crate::pool::Pool;
 
-/// The flows of a table, as they arrive: an iterator that holds one datagram at a time, whatever the table's size.
+/// The flows of a table, or its expectations, as they arrive: an iterator that holds one datagram at a time, whatever
+/// the table's size.
 ///
 /// It has a socket of its own. So other requests, and other dumps, can be made meanwhile, and one that is dropped
 /// half-way leaves nothing behind.

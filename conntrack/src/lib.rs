@@ -1,5 +1,4 @@
-//! Linux connection tracking over netlink.
-
+#![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
 
 // The derives name the crate that users depend on.
@@ -13,14 +12,20 @@ mod connection;
 mod dump;
 mod error;
 pub mod events;
+mod expectations;
 mod filter;
+mod helpers;
 pub mod netlink;
+mod parallel;
+mod policies;
 mod pool;
 pub mod request;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+mod statistics;
 mod sys;
 mod version;
+mod zeroing;
 
 pub use conntrack_spec::*;
 #[doc(hidden)]
@@ -34,4 +39,6 @@ pub use dump::Dump;
 pub use error::{Capability, Errno, Error, KernelError, MissingCapability, Undecodable};
 pub use events::{Event, EventCounters, Events, EventsBuilder, Groups, Origin};
 pub use filter::{Filter, Plan, Ports, bpf};
+pub use parallel::ParallelDump;
 pub use version::{KernelVersion, NotAVersion};
+pub use zeroing::Zeroing;

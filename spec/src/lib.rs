@@ -33,11 +33,18 @@ pub mod uapi;
 
 mod named;
 mod path;
+mod tagged;
 mod text;
 mod words;
 
 mod changes;
+mod compare;
 mod counters;
+mod cthelper;
+mod direction;
+mod expect;
+mod expect_key;
+mod expect_nat;
 mod ext_ack;
 mod family;
 mod filter;
@@ -45,24 +52,37 @@ mod flow;
 mod help;
 mod id;
 mod key;
+mod l3_protocol;
 mod labels;
 mod mark;
 mod nat;
+mod new_expect;
 mod new_flow;
+mod no_attributes;
 mod proto_info;
 mod protocol;
+mod restore;
 mod sec_ctx;
 mod seq_adj;
+mod stats;
 mod status;
 mod synproxy;
+mod timeout_policy;
+mod timeouts;
 mod timestamp;
+mod translation;
 mod tuple;
 
 pub use changes::{Changes, FlowUpdate};
 pub use codec::{Decode, DecodeError, Encode};
 pub use conntrack_derive::{Decode, Encode};
 pub use counters::Counters;
+pub use cthelper::{HelperClass, HelperPolicy, HelperStatus, HelperTuple, UserHelper, UserHelperKey};
+pub use direction::FlowDirection;
 pub use dissect::{Dissection, dissect, dissect_message};
+pub use expect::{Expect, ExpectFlags, ExpectFunction, ExpectId};
+pub use expect_key::{ExpectHelper, ExpectKey, ExpectMaster};
+pub use expect_nat::ExpectNat;
 pub use ext_ack::{AttributePolicy, ExtAck};
 pub use family::Family;
 pub use filter::{FilterBits, FilterFlags, FilterIp, FilterProto, FilterTuple, FlowFilter};
@@ -70,10 +90,13 @@ pub use flow::Flow;
 pub use help::{Help, HelperName};
 pub use id::FlowId;
 pub use key::{FlowKey, KeyTuple};
+pub use l3_protocol::L3Protocol;
 pub use labels::Labels;
 pub use mark::{LabelChange, Mark, StatusFilter};
 pub use nat::{Nat, NatPorts};
+pub use new_expect::{ExpectTuples, ExpectUpdate, NewExpect};
 pub use new_flow::NewFlow;
+pub use no_attributes::NoAttributes;
 pub use path::{AttributeName, AttributePath};
 pub use proto_info::{
     DccpRole, DccpState, ProtoInfo, ProtoInfoDccp, ProtoInfoSctp, ProtoInfoTcp, SctpState, TcpFlagBits, TcpFlags,
@@ -82,10 +105,17 @@ pub use proto_info::{
 pub use protocol::Protocol;
 pub use sec_ctx::SecCtx;
 pub use seq_adj::SeqAdj;
+pub use stats::{CpuStats, ExpectStats, GlobalStats, PerCpu};
 pub use status::Status;
 pub use synproxy::Synproxy;
 pub use text::{FlowText, LabelNames};
+pub use timeout_policy::{DefaultTimeouts, DefaultTimeoutsKey, PolicyKey, PolicyName, TimeoutPolicy};
+pub use timeouts::{
+    DccpTimeouts, GenericTimeouts, GreTimeouts, IcmpTimeouts, Icmpv6Timeouts, SctpTimeouts, TcpTimeouts, Timeouts,
+    UdpTimeouts, UdpliteTimeouts,
+};
 pub use timestamp::{Nanoseconds, Seconds, Timestamp};
+pub use translation::Endpoint;
 pub use tuple::{L4, Tuple, TupleIp, TupleProto};
 
 /// What generated code names. Not for use by hand.

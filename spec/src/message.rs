@@ -5,10 +5,17 @@ use crate::netlink::{DELETE_FLAGS, GET_FLAGS, NEW_FLAGS};
 use crate::uapi::{
     IPCTNL_MSG_CT_DELETE, IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_GET_CTRZERO, IPCTNL_MSG_CT_GET_DYING,
     IPCTNL_MSG_CT_GET_STATS, IPCTNL_MSG_CT_GET_STATS_CPU, IPCTNL_MSG_CT_GET_UNCONFIRMED, IPCTNL_MSG_CT_NEW,
-    IPCTNL_MSG_EXP_DELETE, IPCTNL_MSG_EXP_GET, IPCTNL_MSG_EXP_GET_STATS_CPU, IPCTNL_MSG_EXP_NEW, NFNL_SUBSYS_CTNETLINK,
-    NFNL_SUBSYS_CTNETLINK_EXP,
+    IPCTNL_MSG_EXP_DELETE, IPCTNL_MSG_EXP_GET, IPCTNL_MSG_EXP_GET_STATS_CPU, IPCTNL_MSG_EXP_NEW,
+    IPCTNL_MSG_TIMEOUT_DEFAULT_GET, IPCTNL_MSG_TIMEOUT_DEFAULT_SET, IPCTNL_MSG_TIMEOUT_DELETE,
+    IPCTNL_MSG_TIMEOUT_GET, IPCTNL_MSG_TIMEOUT_NEW, NFNL_MSG_CTHELPER_DEL, NFNL_MSG_CTHELPER_GET,
+    NFNL_MSG_CTHELPER_NEW, NFNL_SUBSYS_CTHELPER, NFNL_SUBSYS_CTNETLINK, NFNL_SUBSYS_CTNETLINK_EXP,
+    NFNL_SUBSYS_CTNETLINK_TIMEOUT,
 };
-use crate::{Flow, FlowFilter, FlowKey, FlowUpdate, NewFlow};
+use crate::{
+    CpuStats, DefaultTimeouts, DefaultTimeoutsKey, Expect, ExpectHelper, ExpectKey, ExpectMaster, ExpectStats,
+    ExpectUpdate, Flow, FlowFilter, FlowKey, FlowUpdate, GlobalStats, NewExpect, NewFlow, NoAttributes, PolicyKey,
+    TimeoutPolicy, UserHelper, UserHelperKey,
+};
 
 /// A message of a netfilter subsystem, by its number.
 ///
@@ -116,11 +123,31 @@ const ONE_OR_MANY: Option<&Schema> = one_of!("FlowKey or FlowFilter": FlowKey, F
 const CREATE_OR_CHANGE: Option<&Schema> = one_of!("NewFlow or FlowUpdate": NewFlow, FlowUpdate);
 const FLOW: Option<&Schema> = Some(Flow::SCHEMA);
 const FLOWS: Option<u16> = Some(kind(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_NEW));
-const EXPECTATIONS: Option<u16> = Some(kind(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_NEW));
-/// The kernel answers with the wrong subsystem.
-const EXPECTATION_STATS: Option<u16> = Some(kind(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_EXP_GET_STATS_CPU));
 const STATS_CPU: Option<u16> = Some(kind(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_STATS_CPU));
 const STATS: Option<u16> = Some(kind(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_STATS));
+
+const EXPECT: Option<&Schema> = Some(Expect::SCHEMA);
+const EXPECT_NEW: Option<&Schema> = one_of!("NewExpect or ExpectUpdate": NewExpect, ExpectUpdate);
+const EXPECT_GET: Option<&Schema> = one_of!("ExpectKey or ExpectMaster": ExpectKey, ExpectMaster);
+const EXPECT_DELETE: Option<&Schema> = one_of!("ExpectKey or ExpectHelper": ExpectKey, ExpectHelper);
+const EXPECTS: Option<u16> = Some(kind(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_NEW));
+/// The kernel answers with the wrong subsystem.
+const EXPECT_STATS: Option<u16> = Some(kind(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_EXP_GET_STATS_CPU));
+
+const POLICY: Option<&Schema> = Some(TimeoutPolicy::SCHEMA);
+const POLICY_KEY: Option<&Schema> = Some(PolicyKey::SCHEMA);
+const POLICIES: Option<u16> = Some(kind(NFNL_SUBSYS_CTNETLINK_TIMEOUT, IPCTNL_MSG_TIMEOUT_NEW));
+const DEFAULTS: Option<&Schema> = Some(DefaultTimeouts::SCHEMA);
+const DEFAULTS_KEY: Option<&Schema> = Some(DefaultTimeoutsKey::SCHEMA);
+/// The kernel answers with the number of the message that sets them.
+const DEFAULTS_ANSWER: Option<u16> = Some(kind(NFNL_SUBSYS_CTNETLINK_TIMEOUT, IPCTNL_MSG_TIMEOUT_DEFAULT_SET));
+
+const HELPER: Option<&Schema> = Some(UserHelper::SCHEMA);
+const HELPER_KEY: Option<&Schema> = Some(UserHelperKey::SCHEMA);
+const HELPERS: Option<u16> = Some(kind(NFNL_SUBSYS_CTHELPER, NFNL_MSG_CTHELPER_NEW));
+
+/// A request that says everything in its header.
+const NOTHING: Option<&Schema> = Some(NoAttributes::SCHEMA);
 
 /// Every message that is declared.
 #[rustfmt::skip]
@@ -128,13 +155,22 @@ pub const MESSAGES: &[Message] = &[
     message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_NEW, New, CREATE_OR_CHANGE, FLOW, None),
     message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET, Get, ONE_OR_MANY, None, FLOWS),
     message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE, Delete, ONE_OR_MANY, FLOW, None),
-    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_CTRZERO, Get, ONE_OR_MANY, None, FLOWS),
-    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_STATS_CPU, Get, None, None, STATS_CPU),
-    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_STATS, Get, None, None, STATS),
-    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_DYING, Get, None, None, FLOWS),
-    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_UNCONFIRMED, Get, None, None, FLOWS),
-    message!(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_NEW, New, None, None, None),
-    message!(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_GET, Get, None, None, EXPECTATIONS),
-    message!(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_DELETE, Delete, None, None, None),
-    message!(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_GET_STATS_CPU, Get, None, None, EXPECTATION_STATS),
+    // Received under this number are the statistics of expectations: see below.
+    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_CTRZERO, Get, ONE_OR_MANY, Some(ExpectStats::SCHEMA), FLOWS),
+    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_STATS_CPU, Get, NOTHING, Some(CpuStats::SCHEMA), STATS_CPU),
+    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_STATS, Get, NOTHING, Some(GlobalStats::SCHEMA), STATS),
+    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_DYING, Get, NOTHING, None, FLOWS),
+    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_UNCONFIRMED, Get, NOTHING, None, FLOWS),
+    message!(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_NEW, New, EXPECT_NEW, EXPECT, None),
+    message!(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_GET, Get, EXPECT_GET, None, EXPECTS),
+    message!(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_DELETE, Delete, EXPECT_DELETE, EXPECT, None),
+    message!(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_GET_STATS_CPU, Get, NOTHING, None, EXPECT_STATS),
+    message!(NFNL_SUBSYS_CTNETLINK_TIMEOUT, IPCTNL_MSG_TIMEOUT_NEW, New, POLICY, POLICY, None),
+    message!(NFNL_SUBSYS_CTNETLINK_TIMEOUT, IPCTNL_MSG_TIMEOUT_GET, Get, POLICY_KEY, None, POLICIES),
+    message!(NFNL_SUBSYS_CTNETLINK_TIMEOUT, IPCTNL_MSG_TIMEOUT_DELETE, Delete, POLICY_KEY, None, None),
+    message!(NFNL_SUBSYS_CTNETLINK_TIMEOUT, IPCTNL_MSG_TIMEOUT_DEFAULT_SET, New, DEFAULTS, DEFAULTS, None),
+    message!(NFNL_SUBSYS_CTNETLINK_TIMEOUT, IPCTNL_MSG_TIMEOUT_DEFAULT_GET, Get, DEFAULTS_KEY, None, DEFAULTS_ANSWER),
+    message!(NFNL_SUBSYS_CTHELPER, NFNL_MSG_CTHELPER_NEW, New, HELPER, HELPER, None),
+    message!(NFNL_SUBSYS_CTHELPER, NFNL_MSG_CTHELPER_GET, Get, HELPER_KEY, None, HELPERS),
+    message!(NFNL_SUBSYS_CTHELPER, NFNL_MSG_CTHELPER_DEL, Delete, HELPER_KEY, None, None),
 ];

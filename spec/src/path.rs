@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::codec::{Attribute, NLA_HEADER, Schema, SchemaAttribute, Stream, Wire};
+use crate::codec::{Attribute, NLA_HEADER, Schema, SchemaAttribute, Stream};
 
 /// Where an attribute is: the kernel's names of the attributes around it, outermost first, and its own.
 ///
@@ -41,12 +41,9 @@ impl AttributeName {
         Self { number, declared: schema.and_then(|schema| schema.attribute(number)) }
     }
 
-    /// The declaration of what is in it, if it is a nest.
-    pub(crate) fn nest(&self) -> Option<&'static Schema> {
-        match self.declared?.wire {
-            Wire::Nest(schema) => Some(schema),
-            _ => None,
-        }
+    /// The declaration of what is in it, if it is a nest; `beside` is the run of attributes that it stands in.
+    pub(crate) fn nest(&self, beside: &[u8]) -> Option<&'static Schema> {
+        self.declared?.wire.nest(beside)
     }
 }
 
@@ -77,7 +74,7 @@ impl Schema {
         while let Some((attribute, within)) = attribute_at(attributes, offset) {
             let name = AttributeName::of(Some(schema), attribute.number());
             path.push(name);
-            match (name.nest(), within.checked_sub(NLA_HEADER)) {
+            match (name.nest(attributes), within.checked_sub(NLA_HEADER)) {
                 (Some(inner), Some(inside)) => (schema, attributes, offset) = (inner, attribute.payload(), inside),
                 _ => break,
             }

@@ -219,6 +219,121 @@ enums! {
         CTA_FILTER_REPLY_FLAGS = 2,
     }
 
+    // include/uapi/linux/netfilter/nfnetlink_cttimeout.h
+    enum ctnl_timeout_msg_types: u8 {
+        IPCTNL_MSG_TIMEOUT_NEW = 0,
+        IPCTNL_MSG_TIMEOUT_GET = 1,
+        IPCTNL_MSG_TIMEOUT_DELETE = 2,
+        IPCTNL_MSG_TIMEOUT_DEFAULT_SET = 3,
+        IPCTNL_MSG_TIMEOUT_DEFAULT_GET = 4,
+    }
+
+    enum ctattr_timeout: u16 {
+        CTA_TIMEOUT_NAME = 1,
+        CTA_TIMEOUT_L3PROTO = 2,
+        CTA_TIMEOUT_L4PROTO = 3,
+        CTA_TIMEOUT_DATA = 4,
+        CTA_TIMEOUT_USE = 5,
+    }
+
+    enum ctattr_timeout_generic: u16 {
+        CTA_TIMEOUT_GENERIC_TIMEOUT = 1,
+    }
+
+    enum ctattr_timeout_tcp: u16 {
+        CTA_TIMEOUT_TCP_SYN_SENT = 1,
+        CTA_TIMEOUT_TCP_SYN_RECV = 2,
+        CTA_TIMEOUT_TCP_ESTABLISHED = 3,
+        CTA_TIMEOUT_TCP_FIN_WAIT = 4,
+        CTA_TIMEOUT_TCP_CLOSE_WAIT = 5,
+        CTA_TIMEOUT_TCP_LAST_ACK = 6,
+        CTA_TIMEOUT_TCP_TIME_WAIT = 7,
+        CTA_TIMEOUT_TCP_CLOSE = 8,
+        CTA_TIMEOUT_TCP_SYN_SENT2 = 9,
+        CTA_TIMEOUT_TCP_RETRANS = 10,
+        CTA_TIMEOUT_TCP_UNACK = 11,
+    }
+
+    enum ctattr_timeout_udp: u16 {
+        CTA_TIMEOUT_UDP_UNREPLIED = 1,
+        CTA_TIMEOUT_UDP_REPLIED = 2,
+    }
+
+    enum ctattr_timeout_udplite: u16 {
+        CTA_TIMEOUT_UDPLITE_UNREPLIED = 1,
+        CTA_TIMEOUT_UDPLITE_REPLIED = 2,
+    }
+
+    enum ctattr_timeout_icmp: u16 {
+        CTA_TIMEOUT_ICMP_TIMEOUT = 1,
+    }
+
+    enum ctattr_timeout_dccp: u16 {
+        CTA_TIMEOUT_DCCP_REQUEST = 1,
+        CTA_TIMEOUT_DCCP_RESPOND = 2,
+        CTA_TIMEOUT_DCCP_PARTOPEN = 3,
+        CTA_TIMEOUT_DCCP_OPEN = 4,
+        CTA_TIMEOUT_DCCP_CLOSEREQ = 5,
+        CTA_TIMEOUT_DCCP_CLOSING = 6,
+        CTA_TIMEOUT_DCCP_TIMEWAIT = 7,
+    }
+
+    enum ctattr_timeout_sctp: u16 {
+        CTA_TIMEOUT_SCTP_CLOSED = 1,
+        CTA_TIMEOUT_SCTP_COOKIE_WAIT = 2,
+        CTA_TIMEOUT_SCTP_COOKIE_ECHOED = 3,
+        CTA_TIMEOUT_SCTP_ESTABLISHED = 4,
+        CTA_TIMEOUT_SCTP_SHUTDOWN_SENT = 5,
+        CTA_TIMEOUT_SCTP_SHUTDOWN_RECD = 6,
+        CTA_TIMEOUT_SCTP_SHUTDOWN_ACK_SENT = 7,
+        CTA_TIMEOUT_SCTP_HEARTBEAT_SENT = 8,
+        CTA_TIMEOUT_SCTP_HEARTBEAT_ACKED = 9,
+    }
+
+    enum ctattr_timeout_icmpv6: u16 {
+        CTA_TIMEOUT_ICMPV6_TIMEOUT = 1,
+    }
+
+    enum ctattr_timeout_gre: u16 {
+        CTA_TIMEOUT_GRE_UNREPLIED = 1,
+        CTA_TIMEOUT_GRE_REPLIED = 2,
+    }
+
+    // include/uapi/linux/netfilter/nfnetlink_cthelper.h
+    enum nfnl_cthelper_msg_types: u8 {
+        NFNL_MSG_CTHELPER_NEW = 0,
+        NFNL_MSG_CTHELPER_GET = 1,
+        NFNL_MSG_CTHELPER_DEL = 2,
+    }
+
+    enum nfnl_cthelper_type: u16 {
+        NFCTH_NAME = 1,
+        NFCTH_TUPLE = 2,
+        NFCTH_QUEUE_NUM = 3,
+        NFCTH_POLICY = 4,
+        NFCTH_PRIV_DATA_LEN = 5,
+        NFCTH_STATUS = 6,
+    }
+
+    enum nfnl_cthelper_policy_type: u16 {
+        NFCTH_POLICY_SET_NUM = 1,
+        NFCTH_POLICY_SET1 = 2,
+        NFCTH_POLICY_SET2 = 3,
+        NFCTH_POLICY_SET3 = 4,
+        NFCTH_POLICY_SET4 = 5,
+    }
+
+    enum nfnl_cthelper_pol_type: u16 {
+        NFCTH_POLICY_NAME = 1,
+        NFCTH_POLICY_EXPECT_MAX = 2,
+        NFCTH_POLICY_EXPECT_TIMEOUT = 3,
+    }
+
+    enum nfnl_cthelper_tuple_type: u16 {
+        NFCTH_TUPLE_L3PROTONUM = 1,
+        NFCTH_TUPLE_L4PROTONUM = 2,
+    }
+
     // include/uapi/linux/netlink.h
     enum nlmsgerr_attrs: u16 {
         NLMSGERR_ATTR_MSG = 1,

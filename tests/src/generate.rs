@@ -83,6 +83,12 @@ fn field(entry: &Entry) -> &'static str {
 
 /// The fields of a struct or of a group. Neighbours with one field are alternatives for it.
 fn nest(entries: &'static [Entry], manners: Manners) -> BoxedStrategy<Attributes> {
+    if let [Entry::Attribute(teller), Entry::Attribute(nest)] = entries
+        && let Wire::Selected { by, among } = nest.wire
+    {
+        assert_eq!(by, teller.number, "what tells stands in front");
+        return selected(teller, nest, among, manners);
+    }
     let fields = entries.chunk_by(|left, right| field(left) == field(right));
     let fields: Vec<_> = fields.map(|entries| alternatives(entries, manners)).collect();
     fields.prop_map(|fields| fields.concat()).boxed()
@@ -94,6 +100,32 @@ fn alternatives(entries: &'static [Entry], manners: Manners) -> BoxedStrategy<At
         Entry::Flatten { schema, required, .. } => sometimes(attributes(schema, manners), *required),
     }))
     .boxed()
+}
+
+/// A nest of which an attribute in front of it tells what is in it, and that attribute.
+fn selected(
+    teller: &'static SchemaAttribute,
+    nest: &'static SchemaAttribute,
+    among: &'static [(u64, &'static Schema)],
+    manners: Manners,
+) -> BoxedStrategy<Attributes> {
+    let size = integer_size(&teller.wire);
+    Union::new(among.iter().map(|(value, schema)| {
+        let value = value.to_be_bytes()[8 - size..].to_vec();
+        attributes(schema, manners).prop_map(move |content| {
+            vec![bytes(teller.number, false, &value), bytes(nest.number, true, &content.concat())]
+        })
+    }))
+    .boxed()
+}
+
+/// Bytes of an integer.
+fn integer_size(wire: &Wire) -> usize {
+    match wire {
+        Wire::Unsigned { size, .. } => *size,
+        Wire::Named { of, .. } => integer_size(of),
+        other => panic!("{other:?} tells of another attribute"),
+    }
 }
 
 fn sometimes(attributes: BoxedStrategy<Attributes>, required: bool) -> BoxedStrategy<Attributes> {

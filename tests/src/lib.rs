@@ -1,5 +1,6 @@
 //! Shared by the tests.
 
+pub mod bpf;
 pub mod captures;
 pub mod generate;
 pub mod header;

@@ -73,6 +73,22 @@ round_trips! {
     flow_key: conntrack::FlowKey;
     flow_update: conntrack::FlowUpdate;
     flow_filter: conntrack::FlowFilter;
+    expect: conntrack::Expect;
+    new_expect: conntrack::NewExpect;
+    expect_update: conntrack::ExpectUpdate;
+    expect_key: conntrack::ExpectKey;
+    expect_master: conntrack::ExpectMaster;
+    expect_helper: conntrack::ExpectHelper;
+    no_attributes: conntrack::NoAttributes;
+    cpu_stats: conntrack::CpuStats;
+    global_stats: conntrack::GlobalStats;
+    expect_stats: conntrack::ExpectStats;
+    timeout_policy: conntrack::TimeoutPolicy;
+    policy_key: conntrack::PolicyKey;
+    default_timeouts: conntrack::DefaultTimeouts;
+    default_timeouts_key: conntrack::DefaultTimeoutsKey;
+    user_helper: conntrack::UserHelper;
+    user_helper_key: conntrack::UserHelperKey;
     ext_ack: conntrack::ExtAck;
     sample: Sample;
 }

@@ -33,12 +33,13 @@ const UNUSED: &[(&str, &str)] = &[
     ("CTA_COUNTERS32_PACKETS", "the kernel has not sent 32-bit counters since 2.6"),
     ("CTA_COUNTERS32_BYTES", "as above"),
     ("ctattr_natseq", "older names of enum ctattr_seqadj"),
-    // The next two are work to come: remove them with it.
-    ("ctattr_expect", "expectations are not declared yet"),
-    ("ctattr_expect_nat", "expectations are not declared yet"),
-    ("ctattr_stats_cpu", "statistics are not declared yet"),
-    ("ctattr_stats_global", "statistics are not declared yet"),
-    ("ctattr_expect_stats", "statistics are not declared yet"),
+    ("CTNL_TIMEOUT_NAME_MAX", "no constant of the protocol: the length of a name, which the type says"),
+    ("NFCTH_POLICY_SET", "another name of NFCTH_POLICY_SET1"),
+    ("NFCTH_POLICY_SET2", "declared: between NFCTH_POLICY_SET1 and NFCTH_POLICY_SET4"),
+    ("NFCTH_POLICY_SET3", "declared: between NFCTH_POLICY_SET1 and NFCTH_POLICY_SET4"),
+    ("NFCTH_POLICY_SET4", "declared: the last of the range that begins with NFCTH_POLICY_SET1"),
+    ("NFCT_HELPER_STATUS_DISABLED", "a value: another test compares it"),
+    ("NFCT_HELPER_STATUS_ENABLED", "a value: another test compares it"),
 ];
 
 /// What is declared and newer than the installed header may be.

@@ -10,7 +10,6 @@ use super::Groups;
 /// Flows are decoded into `T`. What a [`Flow`] holds depends on the event; each of its fields says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "handed over one at a time and not kept; a box would be an allocation each")]
 pub enum Event<T = Flow> {
     /// A flow was created.
     New(T, Origin),

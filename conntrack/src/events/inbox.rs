@@ -52,7 +52,7 @@ pub struct EventCounters {
 /// The receiving side of a listener, without its socket: takes datagrams, and gives events.
 ///
 /// [`Events`](super::Events) drives one. Drive another if you receive in a way of your own: receive into
-/// [`buffer`](Self::buffer), say what came of it, and then take events [until there are none](Self::next).
+/// [`buffer`](Self::buffer), say what came of it, and then take events [until there are none](Self::take).
 ///
 /// # Where an overrun stands
 ///
@@ -168,7 +168,7 @@ impl Inbox {
     /// # Errors
     /// [`Error::Undecodable`]; the next call goes on with the next message.
     #[inline]
-    pub fn next<T: Decode>(&mut self) -> Option<Result<Event<T>, Error>> {
+    pub fn take<T: Decode>(&mut self) -> Option<Result<Event<T>, Error>> {
         while !self.unread.is_empty() {
             match self.take_message() {
                 Ok(Some(event)) => return Some(Ok(event)),
@@ -240,10 +240,10 @@ fn decode<T: Decode>(message: Message<'_>, origin: Origin, filter: Option<&Filte
     let event = match message.header.kind {
         NEW | DESTROY => {
             let attributes = message.attributes()?;
-            if let Some(filter) = filter {
-                if !filter.matches_view(&codec::decode::<View>(attributes)?) {
-                    return Ok(Decoded::Filtered);
-                }
+            if let Some(filter) = filter
+                && !filter.matches_view(&codec::decode::<View>(attributes)?)
+            {
+                return Ok(Decoded::Filtered);
             }
             let flow = codec::decode(attributes)?;
             match message.header {

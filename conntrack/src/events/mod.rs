@@ -116,12 +116,12 @@ impl<T: Decode> Events<T> {
     #[inline]
     pub fn try_next(&mut self) -> Result<Option<Event<T>>, Error> {
         loop {
-            if let Some(event) = self.inbox.next() {
+            if let Some(event) = self.inbox.take() {
                 return event.map(Some);
             }
             if !self.receive()? {
                 // That nothing is there can be what an overrun was waiting for.
-                return self.inbox.next().transpose();
+                return self.inbox.take().transpose();
             }
         }
     }

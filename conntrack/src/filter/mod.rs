@@ -268,7 +268,7 @@ impl Filter {
     }
 
     /// The one family that flows can have, if the criteria leave only one.
-    fn only_family(&self) -> Result<Option<Family>, UsageError> {
+    pub(crate) fn only_family(&self) -> Result<Option<Family>, UsageError> {
         let of_net = |net: IpNet| Family::of(net.addr());
         let of_protocol = match self.protocol {
             Some(Protocol::ICMP) => Some(Family::IPV4),
@@ -284,6 +284,11 @@ impl Filter {
             only = Some(family);
         }
         Ok(only)
+    }
+
+    /// Whether the filter decides on these status bits.
+    pub(crate) fn asks_status(&self, bits: Status) -> bool {
+        self.status.is_some_and(|status| status.mask.intersects(bits))
     }
 
     /// Refuses what no flow can be.

@@ -67,6 +67,17 @@ impl BatchExchange {
         Ok(())
     }
 
+    /// Which of the requests `message` is an answer to, beside success and refusal: something that was asked for.
+    #[must_use]
+    pub fn replied(&self, message: Message<'_>) -> Option<usize> {
+        let index = message.header.seq.wrapping_sub(self.first) as usize;
+        self.refused.get(index)?;
+        match Exchange::new(message.header.seq, self.port).take(message) {
+            Ok(Answer::Reply(_)) => Some(index),
+            _ => None,
+        }
+    }
+
     /// What became of each request, in order: `None` has succeeded.
     #[must_use]
     pub fn finish(self) -> Vec<Option<Refusal>> {

@@ -87,11 +87,13 @@ impl Channel {
     }
 
     /// Sends requests that were encoded one behind the other, and says what became of each: `None` has succeeded.
-    /// `starts` is where each begins; their numbers and `NLM_F_ACK` are filled in here.
+    /// `starts` is where each begins; their numbers and `NLM_F_ACK` are filled in here. What is answered beside that goes
+    /// to `on_reply`, with the index of its request.
     pub(crate) fn exchange_batch(
         &mut self,
         datagram: &mut [u8],
         starts: &[usize],
+        mut on_reply: impl FnMut(usize, Message<'_>),
     ) -> Result<Vec<Option<Refusal>>, Error> {
         let first = self.take_numbers(starts.len());
         for (seq, start) in (first..).zip(starts) {
@@ -109,7 +111,11 @@ impl Channel {
                 break;
             };
             for message in Messages::new(self.incoming(&(0..length))) {
-                exchange.take(message?)?;
+                let message = message?;
+                match exchange.replied(message) {
+                    Some(request) => on_reply(request, message),
+                    None => exchange.take(message)?,
+                }
             }
             deadline.check()?;
         }

@@ -49,6 +49,9 @@ pub enum ProtocolError {
         /// Bytes the buffer has.
         buffer: usize,
     },
+    /// A request that asks for one thing was acknowledged, and nothing came.
+    #[error("an acknowledgement and no answer")]
+    NoAnswer,
 }
 
 impl<'a> Message<'a> {

@@ -66,6 +66,8 @@ pub enum Step {
     Thread,
     /// Creating a network namespace, or entering one.
     NetworkNamespace,
+    /// Giving a network namespace an id; `EEXIST` if it has one, or another namespace has this one.
+    NamespaceId,
     /// Bringing up the loopback interface.
     Loopback,
     /// Loading a ruleset; `EOPNOTSUPP` and `ENOENT` mean that the kernel lacks nf\_tables or its `ct` expression.
@@ -97,6 +99,7 @@ impl fmt::Display for Step {
         match self {
             Self::Thread => f.write_str("starting a thread"),
             Self::NetworkNamespace => f.write_str("entering a network namespace"),
+            Self::NamespaceId => f.write_str("giving a network namespace an id"),
             Self::Loopback => f.write_str("bringing up loopback"),
             Self::Ruleset { change: None } => f.write_str("loading the ruleset"),
             Self::Ruleset { change: Some(change) } => write!(f, "loading change {change} of the ruleset"),

@@ -44,6 +44,7 @@ mod datagram;
 mod error;
 mod link;
 mod namespace;
+mod nsid;
 mod ruleset;
 mod sysctl;
 mod traffic;

@@ -10,7 +10,7 @@ use conntrack_spec::{Family, Protocol};
 use super::error::{Failure, Step};
 use super::nftables::{self, Change};
 use super::traffic::{self, Ping, TcpConnection, UdpExchange};
-use super::{Error, enter_user_namespace, link, ruleset, sysctl};
+use super::{Error, enter_user_namespace, link, nsid, ruleset, sysctl};
 use crate::sys::namespace as sys;
 
 /// A network namespace of its own: loopback is up, flows are tracked, and have counters, timestamps, events and labels.
@@ -101,6 +101,15 @@ impl Sandbox {
     /// The namespace that the thread is in, for a connection that another thread opens.
     pub fn netns(&self) -> &Namespace {
         &self.namespace
+    }
+
+    /// Gives another namespace an id in this one, by which a listener to
+    /// [all namespaces](crate::EventsBuilder::all_namespaces) knows it.
+    ///
+    /// # Errors
+    /// [`Error::Step`] with [`Step::NamespaceId`]: it has an id already, or another namespace has this one.
+    pub fn assign_id(&self, other: &Namespace, id: u32) -> Result<(), Error> {
+        nsid::assign(other.as_fd(), id)
     }
 
     /// Makes changes to the ruleset, beside the rule that the namespace has from the beginning: all of them or none.

@@ -164,11 +164,9 @@ fn inode(fd: BorrowedFd<'_>) -> Option<u64> {
 
 /// The user namespace that owns a namespace (`ioctl_ns(2)`, `NS_GET_USERNS`).
 fn owner(namespace: BorrowedFd<'_>) -> Option<OwnedFd> {
-    const NS_GET_USERNS: rustix::ioctl::Opcode = rustix::ioctl::opcode::none(0xb7, 1);
-    let request = libc::Ioctl::try_from(NS_GET_USERNS).ok()?;
     // SAFETY: this request takes no argument; it returns a new descriptor, owned by nobody else, or -1.
     unsafe {
-        let fd = libc::ioctl(namespace.as_raw_fd(), request);
+        let fd = libc::ioctl(namespace.as_raw_fd(), libc::NS_GET_USERNS);
         (fd >= 0).then(|| OwnedFd::from_raw_fd(fd))
     }
 }

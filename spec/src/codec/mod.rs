@@ -35,6 +35,7 @@ mod primitive;
 mod raw;
 mod schema;
 mod stream;
+mod tagged;
 
 pub use attribute::Attribute;
 pub use bounded::{BoundedBytes, NulString, TooLong};
@@ -46,8 +47,11 @@ pub use error::{DecodeError, DecodeErrorKind, missing};
 pub use list::{List, elements_in_order, replace_element};
 pub use primitive::Native;
 pub use raw::RawAttribute;
+pub(crate) use raw::RawAttributes;
 pub use schema::{ByteOrder, Direction, Entry, Name, Schema, SchemaAttribute, Wire, disjoint, distinct};
 pub use stream::Stream;
+pub use tagged::TaggedPartial;
+pub(crate) use tagged::{Content, Tagged};
 
 /// Set in the type of an attribute whose payload is a nest (`include/uapi/linux/netlink.h`).
 pub const NLA_F_NESTED: u16 = 1 << 15;

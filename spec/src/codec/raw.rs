@@ -1,5 +1,7 @@
 //! Attributes that are kept as they came.
 
+use conntrack_derive::{Decode, Encode};
+
 use super::Attribute;
 
 /// An attribute nobody declared, kept by `#[nla(rest)]` or `#[nla(other)]`: it is written again as it was read.
@@ -23,4 +25,12 @@ impl RawAttribute {
     pub fn encode(&self, writer: &mut super::Writer<'_>) {
         writer.attribute(self.kind, &self.payload);
     }
+}
+
+/// Attributes of which none is declared.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct RawAttributes {
+    /// All of them.
+    #[nla(rest)]
+    pub(crate) attributes: Vec<RawAttribute>,
 }

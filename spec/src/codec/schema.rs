@@ -1,5 +1,7 @@
 //! A declaration as data: what the documentation, the dissector, the error paths and the generators of tests read.
 
+use super::Stream;
+
 /// A struct or an enum of attributes.
 #[derive(Debug)]
 pub struct Schema {
@@ -121,6 +123,13 @@ pub enum Wire {
     },
     /// Attributes.
     Nest(&'static Schema),
+    /// Attributes: which, the value of another attribute beside it tells.
+    Selected {
+        /// The number of the attribute that tells, an unsigned integer.
+        by: u16,
+        /// Its values, and the attributes for each.
+        among: &'static [(u64, &'static Schema)],
+    },
     /// Nothing of interest: bytes that align the next attribute.
     Padding,
 }
@@ -224,7 +233,25 @@ impl Wire {
             Self::Named { of, .. } => of.can_be_empty(),
             Self::Ipv4 | Self::Ipv6 | Self::Ip => false,
             Self::Bytes { min, .. } => *min == 0,
-            Self::Text { .. } | Self::Nest(_) | Self::Padding => true,
+            Self::Text { .. } | Self::Nest(_) | Self::Selected { .. } | Self::Padding => true,
+        }
+    }
+
+    /// The attributes in it, if it is a nest; `beside` is the run of attributes that it stands in.
+    #[must_use]
+    pub fn nest(&self, beside: &[u8]) -> Option<&'static Schema> {
+        match *self {
+            Self::Nest(schema) => Some(schema),
+            Self::Selected { by, among } => {
+                let mut stream = Stream::new(beside);
+                let attributes = std::iter::from_fn(|| stream.next_attribute().ok().flatten());
+                let tag = attributes.filter(|attribute| attribute.number() == by).last()?;
+                let value = tag.payload().iter().try_fold(0_u64, |value, byte| {
+                    Some(value.checked_mul(256)?.wrapping_add(u64::from(*byte)))
+                })?;
+                among.iter().find(|(of, _)| *of == value).map(|(_, schema)| *schema)
+            }
+            _ => None,
         }
     }
 }

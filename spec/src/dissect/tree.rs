@@ -18,7 +18,8 @@ pub(super) fn attributes(page: &mut Page<'_, '_>, schema: Option<&'static Schema
             Ok(Some(attribute)) => {
                 let taken = before.len().saturating_sub(stream.rest().len());
                 let padding = before.get(NLA_HEADER + attribute.payload().len()..taken).unwrap_or_default();
-                self::attribute(page, schema, &attribute, padding)?;
+                let nest = AttributeName::of(schema, attribute.number()).nest(bytes);
+                self::attribute(page, schema, nest, &attribute, padding)?;
             }
             Ok(None) if before.is_empty() => return Ok(()),
             Ok(None) => return page.field("trailing bytes", &Hex::default().bytes(before), ""),
@@ -27,9 +28,11 @@ pub(super) fn attributes(page: &mut Page<'_, '_>, schema: Option<&'static Schema
     }
 }
 
+/// An attribute of `schema`; `nest` is what is in it, if it is one.
 fn attribute(
     page: &mut Page<'_, '_>,
     schema: Option<&'static Schema>,
+    nest: Option<&'static Schema>,
     attribute: &Attribute<'_>,
     padding: &[u8],
 ) -> fmt::Result {
@@ -37,7 +40,7 @@ fn attribute(
     // It was read from 16 bits.
     let length = u16::try_from(NLA_HEADER + payload.len()).unwrap_or(u16::MAX);
     let header = (length, attribute.kind());
-    if let Some(inner) = name.nest() {
+    if let Some(inner) = nest {
         let meaning = match (payload, attribute.is_nested()) {
             ([], true) => "nest, empty",
             ([], false) => "nest, empty, without NLA_F_NESTED",

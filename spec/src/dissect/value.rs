@@ -49,7 +49,7 @@ fn try_meaning(wire: &Wire, payload: &[u8]) -> Result<String, DecodeErrorKind> {
         Wire::Layout { size: expected, .. } if found < expected => Err(DecodeErrorKind::TooShort { found, expected }),
         Wire::Layout { name, size } => Ok(with_excess(name, found, size)),
         Wire::Padding => Ok("padding".to_owned()),
-        Wire::Bytes { .. } | Wire::Nest(_) => Ok(String::new()),
+        Wire::Bytes { .. } | Wire::Nest(_) | Wire::Selected { .. } => Ok(String::new()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Flows as text, in the words of conntrack(8).
+//! Flows, expectations and statistics as text, in the words of conntrack(8).
 //!
 //! ```
 //! use conntrack_spec::{NewFlow, Tuple};
@@ -16,12 +16,14 @@
 //! Nothing is allocated for it, and nothing but the value decides what is printed: no clock, no time zone, no file.
 
 mod address;
+mod expect;
 mod flow;
 mod key;
 mod label_names;
 mod line;
 mod nat;
 mod new_flow;
+mod stats;
 mod time;
 mod tuple;
 mod word;

@@ -18,8 +18,17 @@ pub(super) struct Ends<'a>(pub(super) &'a Tuple);
 
 impl fmt::Display for Ends<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(tuple) = self;
-        write!(f, "src={} dst={}", Address(tuple.src()), Address(tuple.dst()))?;
+        NamedEnds("", self.0).fmt(f)
+    }
+}
+
+/// The same, with a prefix before the names of the addresses.
+pub(super) struct NamedEnds<'a>(pub(super) &'a str, pub(super) &'a Tuple);
+
+impl fmt::Display for NamedEnds<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(prefix, tuple) = self;
+        write!(f, "{prefix}src={} {prefix}dst={}", Address(tuple.src()), Address(tuple.dst()))?;
         // conntrack(8) goes by the protocol, and prints 0 for what is not there: DCCP has no ports since Linux 6.17.
         match tuple.protocol() {
             Protocol::ICMP | Protocol::ICMPV6 => {

@@ -6,8 +6,10 @@
 mod batch;
 mod builder;
 mod dump;
+mod events;
 mod filter;
 mod flow;
+mod parallel;
 mod privilege;
 mod restore;
 
@@ -45,9 +47,13 @@ macro_rules! same {
         same!($found, $expected, "{}", stringify!($found))
     };
     ($found:expr, $expected:expr, $($what:tt)+) => {{
-        let (found, expected) = (&$found, &$expected);
-        if found != expected {
-            return Err(format!("{}: found {found:?}, expected {expected:?}", format_args!($($what)+)).into());
+        // A `match`, because temporaries live as long as that.
+        match (&$found, &$expected) {
+            (found, expected) if found == expected => {}
+            (found, expected) => {
+                let what = format_args!($($what)+);
+                return Err(format!("{what}: found {found:?}, expected {expected:?}").into());
+            }
         }
     }};
 }
@@ -70,7 +76,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let available = sandbox::enter_user_namespace().and_then(|()| Sandbox::probe());
     let denied = std::env::var_os("CONNTRACK_TESTS_SKIP").is_some_and(|value| value == "deny");
-    let modules = [batch::CASES, builder::CASES, dump::CASES, filter::CASES, flow::CASES, privilege::CASES, restore::CASES];
+    let modules = [batch::CASES, builder::CASES, dump::CASES, events::CASES, filter::CASES, flow::CASES, parallel::CASES, privilege::CASES, restore::CASES];
     let trials = modules.into_iter().flatten().map(|case| trial(case, &available, denied)).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -11,11 +11,15 @@ cases! {
     a_batch_is_refused_as_a_whole,
 }
 
-/// Runs `body` on a thread that has given the capability up, in the sandbox's namespace.
 fn without_capability(body: impl FnOnce() -> Outcome + Send) -> Outcome {
+    without(CapabilitySet::NET_ADMIN, body)
+}
+
+/// Runs `body` on a thread that has given capabilities up, in the sandbox's namespace.
+pub(crate) fn without(given_up: CapabilitySet, body: impl FnOnce() -> Outcome + Send) -> Outcome {
     let drop_and_run = || {
         let mut sets = capabilities(None)?;
-        sets.effective.remove(CapabilitySet::NET_ADMIN);
+        sets.effective.remove(given_up);
         set_capabilities(None, sets)?;
         body()
     };

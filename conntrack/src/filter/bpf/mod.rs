@@ -14,10 +14,10 @@
 //!
 //! # What it costs
 //!
-//! A dropped event costs its listener nothing, and the thread that causes it less than one that is queued does. A filter
-//! of protocol, destination prefix and port takes about 50 instructions, of which six look for attributes; most events
-//! are dropped at the first criterion that they do not meet. Criteria are tried in this order, cheap ones first: family,
-//! protocol, ports and ICMP, addresses, zone, status, TCP state, mark.
+//! A dropped event costs its listener nothing, and the thread that causes it less than one that is queued. A filter of
+//! protocol, IPv4 prefix and port executes 41 instructions for a flow that meets it, six of which look for an attribute;
+//! 7 for a flow of the other family, 22 for one of another protocol. Criteria are tried in this order, cheap ones first:
+//! family, protocol, ports and ICMP, addresses, zone, status, TCP state, mark.
 
 mod assembler;
 mod attributes;

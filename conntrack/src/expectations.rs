@@ -1,0 +1,115 @@
+//! Expectations: flows that other flows announce.
+
+use conntrack_spec::{Decode, Expect, ExpectHelper, ExpectKey, ExpectMaster, ExpectUpdate, HelperName, NewExpect};
+
+use crate::connection::{Conntrack, found};
+use crate::dump::Dump;
+use crate::error::Error;
+use crate::request::expect as request;
+
+/// # Expectations
+///
+/// A flow with a helper, its *master*, announces another one before it comes: an FTP control connection the one for the
+/// data. Helpers in the kernel do so by themselves. A program does it here, for the flows of any helper:
+///
+/// ```no_run
+/// use conntrack::{Conntrack, ExpectKey, ExpectUpdate, NewExpect, NewFlow, Seconds, Tuple};
+///
+/// let ct = Conntrack::open()?;
+/// let (client, server) = ("10.0.0.1:40000".parse().unwrap(), "10.0.0.2:21".parse().unwrap());
+/// ct.create(&NewFlow::tcp(client, server).help("ftp".parse::<conntrack::HelperName>().unwrap()))?;
+///
+/// // The server may connect to port 5000 of the client, from whichever port.
+/// let data = Tuple::tcp("10.0.0.2:0".parse().unwrap(), "10.0.0.1:5000".parse().unwrap());
+/// let expect = NewExpect::from_any_port(data, Tuple::tcp(client, server));
+/// ct.create_expectation(&expect)?;
+/// ct.update_expectation_timeout(&ExpectUpdate::new(expect.tuples, Seconds(20)))?;
+/// for expect in ct.expectations()? {
+///     println!("{}", expect?);
+/// }
+/// ct.delete_expectation(&ExpectKey::new(data))?;
+/// # Ok::<(), conntrack::Error>(())
+/// ```
+impl Conntrack {
+    /// All expectations, of both families, as they arrive (`IPCTNL_MSG_EXP_GET`).
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn expectations(&self) -> Result<Dump<Expect>, Error> {
+        self.expectations_as()
+    }
+
+    /// All expectations, each decoded into a struct of your own, which pays only for what it holds.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn expectations_as<T: Decode>(&self) -> Result<Dump<T>, Error> {
+        self.all(&request::dump())
+    }
+
+    /// The expectations of one flow; none, if the flow has no helper.
+    ///
+    /// # Errors
+    /// [`Error::is_not_found`] if there is no such flow; the key makes no sense, or the kernel refuses.
+    pub fn expectations_of(&self, master: impl Into<ExpectMaster>) -> Result<Dump<Expect>, Error> {
+        self.all(&request::dump_of(&master.into())?)
+    }
+
+    /// The expectation of a tuple, if there is one: its own, or that of a packet which it expects. With the key's id, if
+    /// it is that one.
+    ///
+    /// # Errors
+    /// The key makes no sense, or the kernel refuses.
+    pub fn get_expectation(&self, key: &ExpectKey) -> Result<Option<Expect>, Error> {
+        self.one(&request::get(key)?)
+    }
+
+    /// Creates an expectation (`IPCTNL_MSG_EXP_NEW` with `NLM_F_CREATE | NLM_F_EXCL`).
+    ///
+    /// If the master has as many of the class as its helper allows, the oldest of them is deleted.
+    ///
+    /// # Errors
+    /// * [`Error::is_exists`] if it is there, or a wider one is.
+    /// * [`Error::is_not_found`] if there is no such master in the zone.
+    /// * `EOPNOTSUPP` if the master has no helper.
+    /// * `EBUSY` if one is there that it would be in the way of.
+    /// * `EINVAL` if the helper has no such class, or the kernel no such function or flag.
+    /// * `EMFILE` if the network namespace has as many as it may (`nf_conntrack_expect_max`).
+    pub fn create_expectation(&self, expect: &NewExpect) -> Result<(), Error> {
+        self.execute(&request::create(expect)?)
+    }
+
+    /// Sets how long an expectation goes on living (`IPCTNL_MSG_EXP_NEW`). Nothing else of it can be changed.
+    ///
+    /// # Errors
+    /// [`Error::is_not_found`] if there is none, or no such master; `EBUSY` if the mask is not the expectation's; the
+    /// tuples make no sense, the time is too long, or the kernel refuses.
+    pub fn update_expectation_timeout(&self, update: &ExpectUpdate) -> Result<(), Error> {
+        self.execute(&request::update(update)?)
+    }
+
+    /// Deletes the expectation of a tuple, and only if it is the one that the key's id says (`IPCTNL_MSG_EXP_DELETE`).
+    /// False if there is none.
+    ///
+    /// # Errors
+    /// The key makes no sense, or the kernel refuses.
+    pub fn delete_expectation(&self, key: &ExpectKey) -> Result<bool, Error> {
+        found(self.execute(&request::delete(key)?))
+    }
+
+    /// Deletes the expectations of all flows with a helper. The kernel does not say whether there were any.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn delete_expectations_of_helper(&self, helper: &HelperName) -> Result<(), Error> {
+        self.execute(&request::delete_of_helper(&ExpectHelper { name: *helper }))
+    }
+
+    /// Deletes every expectation of the namespace.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn flush_expectations(&self) -> Result<(), Error> {
+        self.execute(&request::flush())
+    }
+}

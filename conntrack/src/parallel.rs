@@ -1,0 +1,261 @@
+//! One dump over several sockets at once.
+
+use std::iter::FusedIterator;
+use std::panic::resume_unwind;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use std::vec;
+
+use conntrack_spec::{Decode, Family, Flow, Status};
+
+use crate::connection::Conntrack;
+use crate::dump::Dump;
+use crate::error::Error;
+use crate::filter::Filter;
+
+/// Flows that a thread hands over at a time: about as many as a datagram holds.
+const BATCH: usize = 128;
+/// Batches that may wait to be taken, for each thread.
+const WAITING: usize = 4;
+/// What the kernel takes to report a flow, measured on Linux 6.18.
+const PER_FLOW: Duration = Duration::from_nanos(1150);
+/// What it takes to look at a bucket of the table, which every part of a dump does with all of them.
+const PER_BUCKET: Duration = Duration::from_nanos(150);
+/// Below this, starting threads takes longer than they save.
+const WORTH_A_THREAD: Duration = Duration::from_millis(10);
+/// The kernel's usual number of buckets, where the system does not say.
+const USUAL_BUCKETS: u32 = 262_144;
+
+impl Conntrack {
+    /// The flows that meet a filter, dumped over several sockets at once: by the kernel on several processors, which
+    /// takes a fraction of the time for a large table. In no order.
+    ///
+    /// The parts are by what never changes in a flow's life, and together are the whole: the family, and on machines
+    /// with four processors or more whether the source is translated, which is settled before the flow enters the table.
+    /// So no flow can slip from one part into another while they are dumped. What is said of [`Dump`] holds for each.
+    ///
+    /// Each part looks at every bucket of the table. Where a dump takes hardly longer than that, or the filter leaves
+    /// one part only, this is [`dump_filtered_as`](Self::dump_filtered_as).
+    ///
+    /// # Errors
+    /// The filter contradicts itself, or the kernel refuses.
+    pub fn dump_parallel_as<T>(&self, filter: &Filter) -> Result<ParallelDump<T>, Error>
+    where
+        T: Decode + Send + 'static,
+    {
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        let parts = if self.is_worth_splitting()? { filter.parts(processors) } else { vec![filter.clone()] };
+        let mut parts = parts.into_iter().map(|part| self.dump_filtered_as(&part));
+        let own = parts.next().transpose()?;
+        let others = parts.collect::<Result<Vec<_>, _>>()?;
+        ParallelDump::start(own, others)
+    }
+
+    /// All flows, dumped over several sockets at once: see [`dump_parallel_as`](Self::dump_parallel_as).
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn dump_parallel(&self) -> Result<ParallelDump, Error> {
+        self.dump_parallel_as(&Filter::all())
+    }
+
+    /// Whether reporting the flows takes the kernel longer than looking at the buckets once more.
+    fn is_worth_splitting(&self) -> Result<bool, Error> {
+        let flows = self.stats()?.entries;
+        let buckets = crate::sys::conntrack_buckets().unwrap_or(USUAL_BUCKETS);
+        let report = PER_FLOW.saturating_mul(flows);
+        Ok(report > PER_BUCKET.saturating_mul(buckets) && report > WORTH_A_THREAD)
+    }
+}
+
+impl Filter {
+    /// Filters of which each flow that meets this one meets exactly one, all its life.
+    fn parts(&self, processors: usize) -> Vec<Self> {
+        let mut parts = vec![self.clone()];
+        if processors >= 2 && matches!(self.only_family(), Ok(None)) {
+            let families = [Family::IPV4, Family::IPV6];
+            parts = families.into_iter().map(|family| self.clone().family(family)).collect();
+        }
+        if processors >= 4 && !self.asks_status(Status::SRC_NAT) {
+            let split = |part: Self| [part.clone().status(Status::SRC_NAT), part.without_status(Status::SRC_NAT)];
+            parts = parts.into_iter().flat_map(split).collect();
+        }
+        parts
+    }
+}
+
+/// The flows of a table, from several sockets: an iterator.
+///
+/// One part is dumped by the thread that calls it, each other by a thread of its own; a few hundred decoded flows wait
+/// between them at most. Dropping it stops the threads.
+#[derive(Debug)]
+pub struct ParallelDump<T = Flow> {
+    own: Option<Dump<T>>,
+    /// Items from `own` until the others are looked after.
+    countdown: usize,
+    batch: vec::IntoIter<Result<T, Error>>,
+    others: Option<Receiver<Vec<Result<T, Error>>>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl<T: Decode + Send + 'static> ParallelDump<T> {
+    fn start(own: Option<Dump<T>>, others: Vec<Dump<T>>) -> Result<Self, Error> {
+        let (sender, receiver) = sync_channel(WAITING * others.len().max(1));
+        let mut dump =
+            Self { own, countdown: BATCH, batch: Vec::new().into_iter(), others: Some(receiver), threads: Vec::new() };
+        for part in others {
+            let sender = sender.clone();
+            let thread = thread::Builder::new().name("conntrack-dump".to_owned());
+            let thread = thread.spawn(move || send_all(part, &sender)).map_err(Error::io("starting a thread for a dump"))?;
+            dump.threads.push(thread);
+        }
+        Ok(dump)
+    }
+}
+
+/// Dumps a part, until it ends or nobody wants it any more.
+fn send_all<T: Decode>(mut part: Dump<T>, sender: &SyncSender<Vec<Result<T, Error>>>) {
+    loop {
+        let batch: Vec<_> = part.by_ref().take(BATCH).collect();
+        let is_last = batch.len() < BATCH;
+        if (!batch.is_empty() && sender.send(batch).is_err()) || is_last {
+            return;
+        }
+    }
+}
+
+impl<T> ParallelDump<T> {
+    /// Waits for the threads, which have ended or will at their next batch.
+    fn join(&mut self) -> thread::Result<()> {
+        self.others = None;
+        self.threads.drain(..).map(JoinHandle::join).fold(Ok(()), Result::and)
+    }
+
+    /// Makes the next batch of the other threads the current one: if there is one already, or when there is one. False
+    /// if there will be none.
+    fn receive(&mut self, wait: bool) -> bool {
+        let Some(others) = &self.others else { return false };
+        let batch = if wait { others.recv().map_err(|_| TryRecvError::Disconnected) } else { others.try_recv() };
+        match batch {
+            Ok(batch) => self.batch = batch.into_iter(),
+            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Disconnected) => {
+                if let Err(panic) = self.join() {
+                    resume_unwind(panic);
+                }
+            }
+        }
+        self.others.is_some()
+    }
+}
+
+impl<T: Decode> Iterator for ParallelDump<T> {
+    type Item = Result<T, Error>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(item) = self.batch.next() {
+                return Some(item);
+            }
+            if self.countdown == 0 {
+                self.countdown = BATCH;
+                self.receive(false);
+                continue;
+            }
+            if let Some(own) = &mut self.own {
+                self.countdown = self.countdown.saturating_sub(1);
+                if let Some(item) = own.next() {
+                    return Some(item);
+                }
+                self.own = None;
+            }
+            if !self.receive(true) {
+                return None;
+            }
+        }
+    }
+}
+
+impl<T: Decode> FusedIterator for ParallelDump<T> {}
+
+impl<T> Drop for ParallelDump<T> {
+    fn drop(&mut self) {
+        // A thread that panicked has printed so; there is no iterator left to pass it on.
+        let _ = self.join();
+    }
+}
+
+
+#[cfg(test)]
+mod tests {
+    use conntrack_spec::{FlowId, NewFlow, Protocol, Seconds, Tuple};
+
+    use super::*;
+
+    fn flows() -> Vec<Flow> {
+        let tuples = [
+            Tuple::udp(([10, 0, 0, 1], 1).into(), ([10, 0, 0, 2], 2).into()),
+            Tuple::generic(Protocol::ESP, "fd00::1".parse().unwrap(), "fd00::2".parse().unwrap()),
+        ];
+        let flow = |orig: Tuple, status: u32| {
+            let new = NewFlow::new(orig);
+            Flow {
+                orig,
+                reply: new.reply,
+                zone: None,
+                status: Status::from_bits_retain(status),
+                mark: Some(0),
+                sec_ctx: None,
+                id: FlowId([0; 4]),
+                use_count: None,
+                master: None,
+                timeout: Some(Seconds(1)),
+                proto_info: None,
+                counters_orig: None,
+                counters_reply: None,
+                timestamp: None,
+                help: None,
+                labels: None,
+                seq_adj_orig: None,
+                seq_adj_reply: None,
+                synproxy: None,
+                timestamp_event: None,
+            }
+        };
+        tuples.iter().flat_map(|orig| (0..0x400).map(|status| flow(*orig, status))).collect()
+    }
+
+    #[test]
+    fn each_flow_meets_one_part_of_the_filters_that_it_meets() {
+        let filters = [
+            Filter::all(),
+            Filter::new().ipv4(),
+            Filter::new().udp(),
+            Filter::new().status(Status::SRC_NAT),
+            Filter::new().without_status(Status::SRC_NAT | Status::ASSURED),
+            Filter::new().status(Status::SEEN_REPLY),
+        ];
+        for filter in filters {
+            for processors in [1, 2, 3, 4, 64] {
+                let parts = filter.parts(processors);
+                assert!(parts.len() <= processors);
+                for flow in flows() {
+                    let met = parts.iter().filter(|part| part.matches(&flow)).count();
+                    assert_eq!(met, usize::from(filter.matches(&flow)), "{filter:?} on {processors}: {flow:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn splits_where_it_can() {
+        assert_eq!(Filter::all().parts(1).len(), 1);
+        assert_eq!(Filter::all().parts(2).len(), 2);
+        assert_eq!(Filter::all().parts(4).len(), 4);
+        assert_eq!(Filter::new().ipv6().parts(2).len(), 1);
+        assert_eq!(Filter::new().ipv6().parts(4).len(), 2);
+        assert_eq!(Filter::new().ipv6().status(Status::SRC_NAT).parts(4).len(), 1);
+    }
+}
