@@ -35,6 +35,11 @@ impl<T: Decode> Dump<T> {
     pub(crate) fn start(pool: &Arc<Pool>, request: &Request<'_>, rest: Option<Filter>) -> Result<Self, Error> {
         Ok(Self { raw: RawDump::start(pool, request)?, rest, decoded: PhantomData })
     }
+
+    /// Whether the next flow has to be received.
+    pub(crate) fn needs_receive(&self) -> bool {
+        self.raw.unread.is_empty()
+    }
 }
 
 impl<T: Decode> Iterator for Dump<T> {

@@ -55,6 +55,10 @@ pub enum Error {
     /// The table changed under the dump in such a way that entries may be missing or come twice.
     #[error("the dump was interrupted: entries may be missing")]
     Interrupted,
+    /// The tokio runtime shuts down and starts no more threads for blocking work.
+    #[cfg(feature = "tokio")]
+    #[error("the runtime shuts down")]
+    ShutDown,
 }
 
 impl Error {

@@ -15,6 +15,7 @@ pub mod events;
 mod expectations;
 mod filter;
 mod helpers;
+pub mod mirror;
 pub mod netlink;
 mod parallel;
 mod policies;
@@ -24,6 +25,8 @@ pub mod request;
 pub mod sandbox;
 mod statistics;
 mod sys;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 mod version;
 mod zeroing;
 
@@ -39,6 +42,7 @@ pub use dump::Dump;
 pub use error::{Capability, Errno, Error, KernelError, MissingCapability, Undecodable};
 pub use events::{Event, EventCounters, Events, EventsBuilder, Groups, Origin};
 pub use filter::{Filter, Plan, Ports, bpf};
+pub use mirror::{Change, Mirror, MirrorBuilder, MirrorStats, Removal};
 pub use parallel::ParallelDump;
 pub use version::{KernelVersion, NotAVersion};
 pub use zeroing::Zeroing;

@@ -27,6 +27,8 @@ extern crate self as conntrack;
 pub mod codec;
 pub mod dissect;
 pub mod header;
+#[cfg(feature = "serde")]
+pub mod json;
 pub mod message;
 pub mod netlink;
 pub mod uapi;

@@ -4,10 +4,12 @@ use conntrack_derive::{Decode, Encode};
 
 /// What one processor has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PerCpu<T> {
     /// The processor's number. There is one such value for each processor that the system may ever have.
     pub cpu: u16,
     /// What it has counted.
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub stats: T,
 }
 

@@ -7,11 +7,13 @@ use crate::{Counters, Flow, FlowDirection, L4, SeqAdj, Status, Tuple};
 
 /// One end of a flow's direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Endpoint {
     /// The address.
     pub address: IpAddr,
     /// The port; for ICMP the identifier, for GRE the key, which are translated in its place. `None` for protocols
     /// without any.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub port: Option<u16>,
 }
 

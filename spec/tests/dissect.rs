@@ -368,69 +368,6 @@ fn offsets_are_those_of_errors() {
     assert_eq!(lines, text.lines().count());
 }
 
-/// The bytes that a text shows: numbers in one piece are in host byte order.
-fn bytes_of(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut number = |digits: &str| {
-        let value = u64::from_str_radix(digits, 16).unwrap();
-        let size = digits.len() / 2;
-        if cfg!(target_endian = "big") {
-            bytes.extend_from_slice(&value.to_be_bytes()[8 - size..]);
-        } else {
-            bytes.extend_from_slice(&value.to_le_bytes()[..size]);
-        }
-    };
-    for line in text.lines() {
-        let column = |from: usize, to: usize| line.get(from.min(line.len())..to.min(line.len())).unwrap();
-        column(42, 51).split_whitespace().for_each(&mut number);
-        column(53, 78).split([' ', '(', ')']).filter(|cell| !cell.is_empty()).for_each(&mut number);
-    }
-    bytes
-}
-
-/// A generator of bytes that need not be good (splitmix64).
-struct Random(u64);
-
-impl Random {
-    /// A number below `limit`.
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb) >> 33;
-        usize::try_from(mixed).unwrap() % limit
-    }
-
-    /// A byte below `limit`.
-    fn byte(&mut self, limit: usize) -> u8 {
-        u8::try_from(self.below(limit)).unwrap()
-    }
-}
-
-#[test]
-fn every_byte_is_shown_once_and_in_order() {
-    let request = netfilter(0x0100, 0x605, &NewFlow::tcp("10.0.0.1:1".parse().unwrap(), "10.0.0.2:2".parse().unwrap()));
-    let error = message(2, 0, &[&(-17_i32).to_ne_bytes(), &request[..]].concat());
-    let details = codec::encode(&ExtAck { offset: Some(Native(4)), ..ExtAck::default() }).unwrap();
-    let error = [error, message(3, 0x202, &[&[0; 4], &details[..]].concat()), request].concat();
-    let mut random = Random(1);
-    for round in 0..2_000 {
-        let mut bytes = error.clone();
-        // What is right is shown first, then what is wrong in some bytes, then what is cut.
-        for _ in 0..round.min(random.below(8)) {
-            let at = random.below(bytes.len());
-            bytes[at] = if round % 2 == 0 { random.byte(256) } else { random.byte(16) };
-        }
-        if round % 3 == 2 {
-            bytes.truncate(random.below(bytes.len()));
-        }
-        let text = dissect_message(&bytes).to_string();
-        assert!(bytes_of(&text) == bytes, "{bytes:02x?} is shown as\n{text}");
-        let attributes = bytes.get(36..).unwrap_or_default();
-        let text = dissect(Flow::SCHEMA, attributes).to_string();
-        assert!(bytes_of(&text) == attributes, "{attributes:02x?} is shown as\n{text}");
-    }
-}
-
 #[test]
 fn it_goes_no_deeper_than_the_declarations() {
     // Nests in nests, as deep as an attribute's length allows.

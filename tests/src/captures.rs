@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 /// One file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Capture {
     /// The file's name, without `.hex`.
     pub name: String,

@@ -2,7 +2,9 @@
 
 pub mod bpf;
 pub mod captures;
+pub mod dissection;
 pub mod generate;
 pub mod header;
 pub mod paths;
 pub mod sample;
+pub mod types;

@@ -2,25 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use conntrack::codec::{Decode, Name, Schema, Wire};
-use conntrack::{SctpState, Status, TcpFlagBits, TcpState, uapi};
+use conntrack::codec::{Name, Schema, Wire};
+use conntrack::message::MESSAGES;
+use conntrack::{ExpectFlags, FlowDirection, HelperStatus, SctpState, Status, TcpFlagBits, TcpState, uapi};
 use conntrack_tests::header::Header;
 
-/// The messages; what they nest is found from them.
-const MESSAGES: &[&Schema] = &[
-    conntrack::Flow::SCHEMA,
-    conntrack::NewFlow::SCHEMA,
-    conntrack::Changes::SCHEMA,
-    conntrack::FlowKey::SCHEMA,
-    conntrack::FlowUpdate::SCHEMA,
-    conntrack::FlowFilter::SCHEMA,
-];
+/// The headers of the messages: all that is in them is to be declared.
+const PROTOCOLS: &[&str] =
+    &["netfilter/nfnetlink_conntrack.h", "netfilter/nfnetlink_cttimeout.h", "netfilter/nfnetlink_cthelper.h"];
 
-/// The headers that the constants come from. All of the first is to be declared.
-const HEADERS: &[&str] = &["netfilter/nfnetlink_conntrack.h", "netlink.h"];
+/// The header of netlink itself, of which some constants are declared.
+const NETLINK: &str = "netlink.h";
 
-/// Enums that number something else than attributes: it is enough that the constants are there.
-const MESSAGE_ENUMS: &[&str] = &["cntl_msg_types", "ctnl_exp_msg_types"];
+/// Enums that number messages, not attributes.
+const MESSAGE_ENUMS: &[&str] =
+    &["cntl_msg_types", "ctnl_exp_msg_types", "ctnl_timeout_msg_types", "nfnl_cthelper_msg_types"];
 
 /// What is deliberately not declared, and why. An enum stands for all of its members.
 const UNUSED: &[(&str, &str)] = &[
@@ -33,11 +29,7 @@ const UNUSED: &[(&str, &str)] = &[
     ("CTA_COUNTERS32_PACKETS", "the kernel has not sent 32-bit counters since 2.6"),
     ("CTA_COUNTERS32_BYTES", "as above"),
     ("ctattr_natseq", "older names of enum ctattr_seqadj"),
-    ("CTNL_TIMEOUT_NAME_MAX", "no constant of the protocol: the length of a name, which the type says"),
     ("NFCTH_POLICY_SET", "another name of NFCTH_POLICY_SET1"),
-    ("NFCTH_POLICY_SET2", "declared: between NFCTH_POLICY_SET1 and NFCTH_POLICY_SET4"),
-    ("NFCTH_POLICY_SET3", "declared: between NFCTH_POLICY_SET1 and NFCTH_POLICY_SET4"),
-    ("NFCTH_POLICY_SET4", "declared: the last of the range that begins with NFCTH_POLICY_SET1"),
     ("NFCT_HELPER_STATUS_DISABLED", "a value: another test compares it"),
     ("NFCT_HELPER_STATUS_ENABLED", "a value: another test compares it"),
 ];
@@ -47,7 +39,8 @@ const NEWER: &[(&str, &str)] = &[("CTA_TIMESTAMP_EVENT", "6.14")];
 
 /// Whether it is no constant of the protocol: zero, or the number behind the last.
 fn is_marker(name: &str) -> bool {
-    name.ends_with("_UNSPEC") || name.ends_with("_MAX")
+    let declared = || uapi::ENUMS.iter().any(|(_, members)| members.iter().any(|(member, _)| *member == name));
+    name.ends_with("_UNSPEC") || name.ends_with("_MAX") && !declared()
 }
 
 /// Every attribute of `schema` and of what it nests, by kernel name.
@@ -56,15 +49,22 @@ fn collect(schema: &Schema, into: &mut BTreeMap<&'static str, u32>) {
         let number = u32::from(attribute.number);
         let before = into.insert(attribute.kernel, number);
         assert!(before.is_none_or(|before| before == number), "{} is {number} and {before:?}", attribute.kernel);
-        if let Wire::Nest(nested) = attribute.wire {
-            collect(nested, into);
+        if let Some(last) = attribute.last {
+            let of = uapi::ENUMS.iter().find(|(_, members)| members.iter().any(|(name, _)| *name == attribute.kernel));
+            let (_, members) = of.unwrap_or_else(|| panic!("{} is in no enum", attribute.kernel));
+            into.extend(members.iter().filter(|(_, value)| (number..=u32::from(last)).contains(value)).copied());
+        }
+        match attribute.wire {
+            Wire::Nest(nested) => collect(nested, into),
+            Wire::Selected { among, .. } => among.iter().for_each(|(_, nested)| collect(nested, into)),
+            _ => {}
         }
     }
 }
 
 fn declared() -> BTreeMap<&'static str, u32> {
     let mut attributes = BTreeMap::new();
-    for schema in MESSAGES {
+    for schema in MESSAGES.iter().flat_map(|message| [message.request, message.received]).flatten() {
         collect(schema, &mut attributes);
     }
     attributes
@@ -72,45 +72,56 @@ fn declared() -> BTreeMap<&'static str, u32> {
 
 #[test]
 fn every_member_of_every_enum_is_declared_or_listed() {
-    let header = Header::read(HEADERS[0]);
     let mut declared = declared();
-    for (name, members) in uapi::ENUMS.iter().filter(|(name, _)| MESSAGE_ENUMS.contains(name)) {
-        assert!(header.has_enum(name), "enum {name} is not in {header}");
+    for (_, members) in uapi::ENUMS.iter().filter(|(name, _)| MESSAGE_ENUMS.contains(name)) {
         declared.extend(members.iter().copied());
     }
-    let mut wrong = Vec::new();
-    for member in header.members().iter().filter(|member| !is_marker(&member.name)) {
-        let unused = UNUSED.iter().any(|(name, _)| *name == member.name || *name == member.of);
-        match declared.get(member.name.as_str()) {
-            Some(number) if *number != member.value => {
-                wrong.push(format!("{} is declared as {number}, and is {}", member.name, member.value));
+    for header in PROTOCOLS.iter().map(|name| Header::read(name)) {
+        let mut wrong = Vec::new();
+        for member in header.members().iter().filter(|member| !is_marker(&member.name)) {
+            let unused = UNUSED.iter().any(|(name, _)| *name == member.name || *name == member.of);
+            match declared.get(member.name.as_str()) {
+                Some(number) if *number != member.value => {
+                    wrong.push(format!("{} is declared as {number}, and is {}", member.name, member.value));
+                }
+                Some(_) if unused => wrong.push(format!("{} is listed as unused, and is declared", member.name)),
+                None if !unused => {
+                    wrong.push(format!("{} ({}) of enum {} is not declared", member.name, member.value, member.of));
+                }
+                _ => {}
             }
-            Some(_) if unused => wrong.push(format!("{} is listed as unused, and is declared", member.name)),
-            None if !unused => {
-                wrong.push(format!("{} ({}) of enum {} is not declared", member.name, member.value, member.of))
-            }
-            _ => {}
+        }
+        assert!(wrong.is_empty(), "{header}:\n{}", wrong.join("\n"));
+    }
+}
+
+#[test]
+fn every_message_is_declared() {
+    for (of, members) in uapi::ENUMS.iter().filter(|(name, _)| MESSAGE_ENUMS.contains(name)) {
+        for (name, number) in *members {
+            let message = MESSAGES.iter().find(|message| message.kernel == *name);
+            let message = message.unwrap_or_else(|| panic!("{name} of enum {of} is not in the table of messages"));
+            assert_eq!(u32::from(message.number), *number, "{name}");
         }
     }
-    assert!(wrong.is_empty(), "{header}:\n{}", wrong.join("\n"));
 }
 
 #[test]
 fn every_declared_attribute_is_in_the_header() {
-    let header = Header::read(HEADERS[0]);
-    let known: BTreeMap<_, _> = header.members().iter().map(|member| (member.name.as_str(), member.value)).collect();
+    let headers: Vec<_> = PROTOCOLS.iter().map(|name| Header::read(name)).collect();
     let newer = |name: &str| NEWER.iter().any(|(newer, _)| *newer == name);
     for name in declared().keys() {
-        assert!(known.contains_key(name) || newer(name), "{name} is not in {header}; if it is newer, list it in NEWER");
+        let known = headers.iter().any(|header| header.value(name).is_some());
+        assert!(known || newer(name), "{name} is in none of {PROTOCOLS:?}; if it is newer, list it in NEWER");
     }
 }
 
 #[test]
 fn every_constant_has_its_number() {
-    let headers: Vec<_> = HEADERS.iter().map(|name| Header::read(name)).collect();
+    let headers: Vec<_> = PROTOCOLS.iter().chain([&NETLINK]).map(|name| Header::read(name)).collect();
     for (of, members) in uapi::ENUMS {
         let header = headers.iter().find(|header| header.has_enum(of));
-        let header = header.unwrap_or_else(|| panic!("enum {of} is in none of {HEADERS:?}"));
+        let header = header.unwrap_or_else(|| panic!("enum {of} is in none of {PROTOCOLS:?} and {NETLINK}"));
         for (name, value) in *members {
             match header.members().iter().find(|member| member.name == *name) {
                 Some(member) => assert_eq!((member.of.as_str(), member.value), (*of, *value), "{name}"),
@@ -122,11 +133,11 @@ fn every_constant_has_its_number() {
 
 #[test]
 fn every_listed_name_exists() {
-    let header = Header::read(HEADERS[0]);
+    let headers: Vec<_> = PROTOCOLS.iter().map(|name| Header::read(name)).collect();
     for (name, reason) in UNUSED {
         assert!(!reason.is_empty());
-        let known = header.has_enum(name) || header.members().iter().any(|member| member.name == *name);
-        assert!(known, "{name} is listed as unused, and is not in {header}");
+        let known = headers.iter().any(|header| header.has_enum(name) || header.value(name).is_some());
+        assert!(known, "{name} is listed as unused, and is in none of {PROTOCOLS:?}");
     }
 }
 
@@ -165,4 +176,22 @@ fn sctp_states() {
     compare(&Header::read("netfilter/nf_conntrack_sctp.h"), SctpState::NAMES, |name| {
         name.starts_with("SCTP_CONNTRACK_")
     });
+}
+
+#[test]
+fn expectation_flags() {
+    let header = Header::read("netfilter/nf_conntrack_common.h");
+    compare(&header, ExpectFlags::NAMES, |name| name.starts_with("NF_CT_EXPECT_"));
+}
+
+#[test]
+fn directions() {
+    let header = Header::read("netfilter/nf_conntrack_tuple_common.h");
+    compare(&header, FlowDirection::NAMES, |name| name.starts_with("IP_CT_DIR_"));
+}
+
+#[test]
+fn helper_status() {
+    let header = Header::read("netfilter/nfnetlink_cthelper.h");
+    compare(&header, HelperStatus::NAMES, |name| name.starts_with("NFCT_HELPER_STATUS_"));
 }

@@ -81,6 +81,9 @@ impl EventsBuilder {
 
     /// Only the events of flows that meet this filter. Events of expectations are not filtered.
     ///
+    /// The kernel drops the others before they are queued, by a [program](crate::bpf) that the filter is compiled to:
+    /// they take no room in the buffer, and do not wake the listener.
+    ///
     /// It is the event that is compared, so that a criterion which a flow meets only for a time selects the events of
     /// that time. A criterion about what the event does not say is not met: a `DESTROY` event has of
     /// the [connection's state](conntrack_spec::Flow::proto_info) only the state, an update has it only if it changed.
@@ -157,7 +160,7 @@ impl EventsBuilder {
         if self.groups.is_empty() {
             return Err(UsageError::NoGroups.into());
         }
-        self.filter.check()?;
+        let program = self.filter.compile()?;
         let socket = open_socket(self.namespace.as_ref().map(AsFd::as_fd))?;
         // Everything is set before the first group is joined: what arrives from then on is what was asked for.
         if let Some(bytes) = self.receive_buffer {
@@ -173,8 +176,12 @@ impl EventsBuilder {
             let failed = self.refused("listening to all namespaces", Capability::NetBroadcast);
             socket.listen_to_all_namespaces().map_err(failed)?;
         }
+        if !self.filter.is_all() {
+            socket.attach_filter(program.instructions()).map_err(Error::io("attaching the filter"))?;
+        }
         self.join(&socket)?;
-        Ok(Events::new(socket, Inbox::new(self.filter), self.all_namespaces))
+        // What arrives has passed the filter.
+        Ok(Events::new(socket, Inbox::new(Filter::all()), self.all_namespaces))
     }
 
     fn join(&self, socket: &Socket) -> Result<(), Error> {

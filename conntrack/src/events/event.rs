@@ -26,8 +26,8 @@ pub enum Event<T = Flow> {
     /// All events before this one are without a gap since the last overrun; the missing ones happened before all that
     /// follow. So whoever keeps a state compares it with a dump now, as [`Mirror`](crate::Mirror) does.
     Overrun {
-        /// How many messages are missing, including those of the groups joined that a filter would have dropped here.
-        /// 0 if the kernel ran out of memory before it could even make one.
+        /// How many messages are missing, of those that the filter lets through. 0 if the kernel ran out of memory before
+        /// it could even make one.
         lost: u32,
     },
     /// A message that is none of these: another subsystem's, or one that a newer kernel brought.

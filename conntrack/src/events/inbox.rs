@@ -43,7 +43,8 @@ pub struct EventCounters {
     pub undecodable: u64,
     /// Messages that are no events of connection tracking.
     pub unknown: u64,
-    /// Events that the filter dropped here, after they had arrived.
+    /// Events that the filter dropped here, after they had arrived. None in [`Events`](super::Events), whose filter the
+    /// kernel applies.
     pub filtered: u64,
     /// Datagrams that other processes sent, posing as the kernel.
     pub spoofed: u64,

@@ -138,7 +138,7 @@ impl<T: Decode> Events<T> {
                 return Ok(Some(event));
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            let waited = self.socket.wait(left).map_err(Error::io("waiting for events"))?;
+            let waited = self.wait(left)?;
             if !waited && left.is_some_and(|left| left.is_zero()) {
                 return Ok(None);
             }
@@ -149,6 +149,11 @@ impl<T: Decode> Events<T> {
     #[inline]
     fn receive(&mut self) -> Result<bool, Error> {
         receive(&self.socket, &mut self.inbox, self.all_namespaces).map_err(Error::io("receiving events"))
+    }
+
+    /// Waits until something is there to receive, or for as long.
+    pub(crate) fn wait(&self, timeout: Option<Duration>) -> Result<bool, Error> {
+        self.socket.wait(timeout).map_err(Error::io("waiting for events"))
     }
 
     /// What has been received so far.
@@ -220,7 +225,7 @@ impl<T: Decode> Iterator for Events<T> {
         }
         loop {
             let result = match self.try_next() {
-                Ok(None) => self.socket.wait(None).map_err(Error::io("waiting for events")).map(|_| None),
+                Ok(None) => self.wait(None).map(|_| None),
                 result => result,
             };
             if let Some(item) = result.transpose() {

@@ -175,6 +175,18 @@ impl Schema {
         self.attributes().find(|attribute| attribute.holds(number))
     }
 
+    /// How many attributes deep it goes: 1 if none of them is a nest. Nothing that decodes recurses further, whatever the
+    /// bytes say, and no declaration holds itself: that does not compile.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        let inside = |attribute: &SchemaAttribute| match attribute.wire {
+            Wire::Nest(schema) => schema.depth(),
+            Wire::Selected { among, .. } => among.iter().map(|(_, schema)| schema.depth()).max().unwrap_or(0),
+            _ => 0,
+        };
+        self.attributes().map(|attribute| 1_usize.saturating_add(inside(attribute))).max().unwrap_or(0)
+    }
+
     /// Whether it or a flattened struct declares one of the attributes `first` to `last`.
     const fn declares(&self, first: u16, last: u16) -> bool {
         let mut at = 0;

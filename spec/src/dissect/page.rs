@@ -7,8 +7,6 @@ const NAME: usize = 40;
 const HEADER: usize = 9;
 /// Eight bytes, and the parentheses around padding.
 const HEX: usize = 25;
-/// Bytes on a line.
-const ROW: usize = 8;
 
 /// What has been printed, and where the next line goes.
 pub(super) struct Page<'p, 'f> {
@@ -39,6 +37,21 @@ impl Hex {
         self.cells.push(format!("{:0digits$x}", value.into(), digits = 2 * size));
         self.bytes += size;
         self
+    }
+
+    /// Rows of as many cells as fit the column: of bytes, eight.
+    fn rows(&self) -> Vec<String> {
+        let mut rows = Vec::<String>::new();
+        for cell in &self.cells {
+            match rows.last_mut() {
+                Some(row) if row.len() + 1 + cell.len() <= HEX => {
+                    row.push(' ');
+                    row.push_str(cell);
+                }
+                _ => rows.push(cell.clone()),
+            }
+        }
+        rows
     }
 
     /// Padding, in parentheses.
@@ -96,7 +109,7 @@ impl<'p, 'f> Page<'p, 'f> {
     }
 
     fn line(&mut self, name: &str, header: &str, hex: &Hex, meaning: &str) -> fmt::Result {
-        let mut rows = hex.cells.chunks(ROW).map(|row| row.join(" "));
+        let mut rows = hex.rows().into_iter();
         self.row(name, header, &rows.next().unwrap_or_default(), meaning)?;
         for row in rows {
             self.row("", "", &row, "")?;

@@ -7,7 +7,7 @@ use crate::{DccpRole, DccpState, Family, Protocol, SctpState, Status, TcpState, 
 
 impl Family {
     /// conntrack(8)'s word.
-    pub(super) const fn word(self) -> Option<&'static str> {
+    pub(crate) const fn word(self) -> Option<&'static str> {
         match self {
             Self::IPV4 => Some("ipv4"),
             Self::IPV6 => Some("ipv6"),
@@ -18,7 +18,7 @@ impl Family {
 
 impl Protocol {
     /// conntrack(8)'s word.
-    pub(super) const fn word(self) -> Option<&'static str> {
+    pub(crate) const fn word(self) -> Option<&'static str> {
         match self {
             Self::ICMP => Some("icmp"),
             Self::TCP => Some("tcp"),

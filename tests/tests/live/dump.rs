@@ -74,7 +74,7 @@ fn decodes_projections(_: &Sandbox) -> Outcome {
         sum += flow.mark.ok_or("no mark")?;
         ids.insert(flow.id);
     }
-    same!(sum, (0..u32::from(MANY)).sum());
+    same!(sum, (0..u32::from(MANY)).sum::<u32>());
     same!(ids.len(), usize::from(MANY));
     Ok(())
 }

@@ -27,7 +27,7 @@ cases! {
 const OLD: KernelVersion = KernelVersion::OLDEST;
 
 /// A table with something of everything.
-fn flows() -> Vec<NewFlow> {
+pub(crate) fn flows() -> Vec<NewFlow> {
     let v4 = |last: u8, port: u16| SocketAddr::from(([10, 0, 0, last], port));
     let v6 = |last: u16, port: u16| SocketAddr::new(IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, last]), port);
     vec![

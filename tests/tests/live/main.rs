@@ -4,6 +4,7 @@
 //! `CONNTRACK_TESTS_SKIP=deny`, as in CI, that is a failure; excepted are tests of what this kernel was built without.
 
 mod batch;
+mod bpf;
 mod builder;
 mod dump;
 mod events;
@@ -12,6 +13,7 @@ mod flow;
 mod parallel;
 mod privilege;
 mod restore;
+mod tokio;
 
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -76,7 +78,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let available = sandbox::enter_user_namespace().and_then(|()| Sandbox::probe());
     let denied = std::env::var_os("CONNTRACK_TESTS_SKIP").is_some_and(|value| value == "deny");
-    let modules = [batch::CASES, builder::CASES, dump::CASES, events::CASES, filter::CASES, flow::CASES, parallel::CASES, privilege::CASES, restore::CASES];
+    let modules = [batch::CASES, bpf::CASES, builder::CASES, dump::CASES, events::CASES, filter::CASES, flow::CASES, parallel::CASES, privilege::CASES, restore::CASES, tokio::CASES];
     let trials = modules.into_iter().flatten().map(|case| trial(case, &available, denied)).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -14,10 +14,16 @@
 //!
 //! # What it costs
 //!
-//! A dropped event costs its listener nothing, and the thread that causes it less than one that is queued. A filter of
-//! protocol, IPv4 prefix and port executes 41 instructions for a flow that meets it, six of which look for an attribute;
-//! 7 for a flow of the other family, 22 for one of another protocol. Criteria are tried in this order, cheap ones first:
-//! family, protocol, ports and ICMP, addresses, zone, status, TCP state, mark.
+//! A filter of protocol, port and IPv4 prefix executes 41 instructions for a flow that meets it, six of which look for
+//! an attribute; 7 for a flow of the other family, 22 for one of another protocol. Criteria are tried in this order, cheap
+//! ones first: family, protocol, ports and ICMP, addresses, zone, status, TCP state, mark.
+//!
+//! Measured on Linux 6.18 with its compiler for such programs, creating and deleting TCP flows over netlink, in time of
+//! the processor that causes the event: 1.3 µs without a listener, 3.8 µs with one whose filter drops the event for its
+//! family or protocol, 4.0 to 4.1 µs if it takes four to eight criteria to see, 4.15 µs if the event is queued unfiltered.
+//! So most of what an event costs there is its making, which a filter does not spare; that takes joining fewer groups. What
+//! a filter spares is the listener: 1.1 µs of reading for each event dropped, being woken for it, and its room in the
+//! buffer, which is what overruns come from.
 
 mod assembler;
 mod attributes;

@@ -1,0 +1,96 @@
+//! How to mirror.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use super::Mirror;
+use crate::connection::Conntrack;
+use crate::error::Error;
+use crate::events::{Events, Groups};
+use crate::filter::Filter;
+
+/// Room for 6500 events, as the kernel doubles it.
+const RECEIVE_BUFFER: usize = 4 << 20;
+/// How often to compare the copy with the table without a reason.
+const CHECK: Duration = Duration::from_secs(60);
+
+/// Says what to mirror, and where.
+///
+/// ```no_run
+/// use conntrack::{Filter, Mirror};
+///
+/// let mirror = Mirror::builder().filter(&Filter::new().ipv4()).receive_buffer(16 << 20).start()?;
+/// println!("{} flows", mirror.len());
+/// # Ok::<(), conntrack::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct MirrorBuilder {
+    filter: Filter,
+    namespace: Option<OwnedFd>,
+    receive_buffer: usize,
+    check: Option<Duration>,
+}
+
+impl MirrorBuilder {
+    pub(super) fn new() -> Self {
+        Self { filter: Filter::all(), namespace: None, receive_buffer: RECEIVE_BUFFER, check: Some(CHECK) }
+    }
+
+    /// Mirrors only the flows that meet this filter. A flow that starts to meet it is inserted then, and one that no
+    /// longer does is removed, as [`Removal::Unmatched`](super::Removal::Unmatched).
+    #[must_use]
+    pub fn filter(mut self, filter: &Filter) -> Self {
+        self.filter = filter.clone();
+        self
+    }
+
+    /// Mirrors this network namespace instead of the calling thread's: a file such as `/proc/1234/ns/net`.
+    ///
+    /// This needs `CAP_SYS_ADMIN`, over that namespace and over the caller's own. The calling thread stays where it is.
+    ///
+    /// # Errors
+    /// The descriptor cannot be duplicated.
+    pub fn netns(mut self, namespace: impl AsFd) -> Result<Self, Error> {
+        let fd = namespace.as_fd().try_clone_to_owned().map_err(Error::io("keeping the network namespace"))?;
+        self.namespace = Some(fd);
+        Ok(self)
+    }
+
+    /// Asks for a receive buffer of this many bytes for the events: 4 MiB by default, in which about 6500 fit. A smaller
+    /// one overruns sooner, after which the mirror has to look at the whole table again.
+    #[must_use]
+    pub fn receive_buffer(mut self, bytes: usize) -> Self {
+        self.receive_buffer = bytes;
+        self
+    }
+
+    /// How often to compare the mirror with the kernel's table without a reason: every minute by default, and never more
+    /// often than it takes to spend one part in twenty of the time on it. `None` is never.
+    ///
+    /// This is what finds flows that end without an event, and what keeps counters and timeouts from getting old. It
+    /// costs a dump: about 1.2 µs of processor time for each flow, and 0.15 µs for each bucket of the kernel's table.
+    #[must_use]
+    pub fn check_every(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.check = interval.into();
+        self
+    }
+
+    /// Starts listening, reads the table, and returns when the mirror has all of it.
+    ///
+    /// # Errors
+    /// [`Error::MissingCapability`] without `CAP_NET_ADMIN`, the filter contradicts itself, or the system refuses a
+    /// socket or a dump.
+    pub fn start(self) -> Result<Mirror, Error> {
+        // A criterion that a flow can cease to meet is not the listener's: it would not hear of that.
+        let mut events = Events::builder()
+            .groups(Groups::FLOWS)
+            .filter(&self.filter.lasting())
+            .receive_buffer(self.receive_buffer);
+        let mut requests = Conntrack::builder();
+        if let Some(namespace) = &self.namespace {
+            events = events.netns(namespace)?;
+            requests = requests.netns(namespace)?;
+        }
+        Mirror::over(events.subscribe()?, requests.open()?, self.filter, self.check)
+    }
+}

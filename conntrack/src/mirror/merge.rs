@@ -1,0 +1,68 @@
+//! What of a flow survives an event about it.
+#![doc = include_str!("merge.md")]
+
+use conntrack_spec::{Flow, ProtoInfo};
+
+/// A flow that is known from an event alone.
+pub(super) fn first(event: Flow) -> Flow {
+    Flow { mark: Some(event.mark.unwrap_or(0)), timestamp_event: None, ..event }
+}
+
+/// A flow after a `NEW` or `UPDATE` event.
+pub(super) fn updated(old: &Flow, event: Flow) -> Flow {
+    let event = first(event);
+    Flow {
+        use_count: old.use_count,
+        master: event.master.or(old.master),
+        proto_info: event.proto_info.or_else(|| old.proto_info.clone()),
+        counters_orig: old.counters_orig,
+        counters_reply: old.counters_reply,
+        timestamp: event.timestamp.or(old.timestamp),
+        labels: event.labels.or(old.labels),
+        seq_adj_orig: event.seq_adj_orig.or(old.seq_adj_orig),
+        seq_adj_reply: event.seq_adj_reply.or(old.seq_adj_reply),
+        synproxy: event.synproxy.or(old.synproxy),
+        ..event
+    }
+}
+
+/// Whether the event leaves open what the flow is now: it does not say that labels were cleared.
+pub(super) fn is_unclear(old: &Flow, event: &Flow) -> bool {
+    old.labels.is_some() && event.labels.is_none()
+}
+
+/// A flow after its `DESTROY` event. The time of the event stays in it: nothing comes after.
+pub(super) fn destroyed(old: Flow, event: Flow) -> Flow {
+    let proto_info = match (old.proto_info, event.proto_info) {
+        (Some(ProtoInfo::Tcp(mut info)), Some(ProtoInfo::Tcp(last))) => {
+            info.state = last.state.or(info.state);
+            Some(ProtoInfo::Tcp(info))
+        }
+        (Some(ProtoInfo::Sctp(mut info)), Some(ProtoInfo::Sctp(last))) => {
+            info.state = last.state.or(info.state);
+            Some(ProtoInfo::Sctp(info))
+        }
+        (old, last) => last.or(old),
+    };
+    Flow {
+        status: event.status,
+        mark: Some(event.mark.unwrap_or(0)),
+        timeout: event.timeout,
+        proto_info,
+        counters_orig: event.counters_orig.or(old.counters_orig),
+        counters_reply: event.counters_reply.or(old.counters_reply),
+        timestamp: event.timestamp.or(old.timestamp),
+        timestamp_event: event.timestamp_event,
+        ..old
+    }
+}
+
+/// Whether two states of a flow differ in what is [told as a change](super::Change::Changed).
+pub(super) fn differs(old: &Flow, new: &Flow) -> bool {
+    let telling = |flow: &Flow| {
+        let tuples = (flow.orig, flow.reply, flow.zone, flow.master);
+        let words = (flow.status, flow.mark, flow.help, flow.labels);
+        (tuples, words, flow.seq_adj_orig, flow.seq_adj_reply, flow.synproxy)
+    };
+    telling(old) != telling(new) || old.proto_info != new.proto_info || old.sec_ctx != new.sec_ctx
+}

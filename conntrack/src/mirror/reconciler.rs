@@ -1,0 +1,441 @@
+//! What becomes of events, dumps and losses: the mirror without its sockets.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use conntrack_spec::{Flow, FlowId, FlowKey, Status};
+
+use super::merge;
+use super::pace::Pace;
+use super::table::{Entry, Knowledge, Moment, Place, Table};
+use super::{Change, MirrorStats, Removal};
+use crate::events::Event;
+use crate::filter::Filter;
+
+/// The most flows to ask for one by one; if there are more, a dump asks for all.
+const MOST_QUESTIONS: usize = 4096;
+/// So many changes are made at a time that need no input; as many may be waiting to be told.
+const BATCH: usize = 1024;
+
+/// A mirror without sockets: it is told what events and dumps say, and says what it needs to know and what has changed.
+///
+/// [`Mirror`](super::Mirror) drives one. To drive another, do what it [wants](Self::wanted), and between any two receives
+/// of a dump take the events that are there. All questions must be answered before another event is taken.
+///
+/// # How old news is told from new
+///
+/// Events and dumps arrive on different sockets, and nothing says which is older. These are the rules; each follows from
+/// how the kernel works, not from time:
+///
+/// * Events are in order. An event is about what happened before it was received; a question is answered with what is so
+///   after it was asked. So an answer is newer than every event that was taken before the question.
+/// * The kernel fills one part of a dump while the part before it is received. So a part is newer than every event
+///   taken before the receive before. An event taken since may be newer or older: if the two contradict each other, the
+///   flow is asked for alone.
+/// * The end of a flow is final. As long as a part may be older, a flow in it that has ended since is a ghost.
+/// * What a dump lacks did not exist when it passed by. But its end may be in the queue of events and have more to say:
+///   it is believed to be gone only when that queue has been empty.
+/// * The beginning of a flow where a dump has seen another one is old news, as long as the queue has not been empty
+///   since.
+#[derive(Debug)]
+pub struct Reconciler {
+    filter: Filter,
+    table: Table,
+    changes: VecDeque<Change>,
+    now: Moment,
+    /// So many events may be in the queue at most.
+    capacity: u64,
+    dump: Option<Dump>,
+    /// Dumps and answers so far.
+    looks: u64,
+    /// Flows that have ended while a dump is under way, with the number of their event.
+    graves: HashMap<Place, (FlowId, u64)>,
+    /// Places to ask for.
+    questions: VecDeque<Place>,
+    asked: HashSet<Place>,
+    /// Flows to remove when the queue has been empty.
+    suspects: VecDeque<Suspect>,
+    pace: Pace,
+    stats: MirrorStats,
+}
+
+/// A dump that is under way. Times are numbers of events.
+#[derive(Clone, Copy, Debug)]
+struct Dump {
+    start: u64,
+    /// The last receive.
+    receive: u64,
+    /// The one before: what is in the part that came with the last one is not older.
+    before: u64,
+}
+
+/// A flow that is probably gone.
+#[derive(Clone, Copy, Debug)]
+struct Suspect {
+    place: Place,
+    id: FlowId,
+    /// The look that did not find it, and when that was.
+    look: u64,
+    moment: Moment,
+}
+
+/// What a [`Reconciler`] wants to be told next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Wanted {
+    /// Events, until then; `None` is for ever.
+    Events {
+        /// When to ask again what is wanted, if no event comes.
+        until: Option<Instant>,
+    },
+    /// That a dump [has been started](Reconciler::dump_started).
+    Dump,
+    /// More of the dump: one [receive](Reconciler::dump_receives), and [what came](Reconciler::dumped) with it.
+    More,
+    /// The flow at this key, as an [answer](Reconciler::answered).
+    Flow(FlowKey),
+}
+
+impl Reconciler {
+    /// An empty mirror of the flows that meet `filter`.
+    ///
+    /// `capacity` is the most events that fit the receive buffer: by then the queue is taken to have been read once
+    /// around, even if it is never found empty. `check` is the time between dumps without a reason, if there are to
+    /// be any.
+    #[must_use]
+    pub fn new(filter: Filter, capacity: u64, check: Option<Duration>) -> Self {
+        Self {
+            filter,
+            table: Table::default(),
+            changes: VecDeque::new(),
+            now: Moment::default(),
+            capacity,
+            dump: None,
+            looks: 0,
+            graves: HashMap::new(),
+            questions: VecDeque::new(),
+            asked: HashSet::new(),
+            suspects: VecDeque::new(),
+            pace: Pace::new(check),
+            stats: MirrorStats::default(),
+        }
+    }
+
+    /// An event.
+    pub fn event(&mut self, event: Event) {
+        self.now.events += 1;
+        match event {
+            // The loser of a race between two packets for one place. It lives a second and is in no dump.
+            Event::New(flow, _) | Event::Update(flow, _) if flow.status.contains(Status::UNTRACKED) => {}
+            Event::New(flow, _) => self.told(flow, true),
+            Event::Update(flow, _) => self.told(flow, false),
+            Event::Destroy(flow, _) => self.ended(flow),
+            Event::Overrun { lost } => {
+                self.stats.overruns += 1;
+                self.stats.lost += u64::from(lost);
+                self.pace.lost();
+            }
+            _ => {}
+        }
+    }
+
+    /// An event that could not be decoded: it may have been about any flow.
+    pub fn undecodable(&mut self) {
+        self.now.events += 1;
+        self.stats.undecodable += 1;
+        self.pace.lost();
+    }
+
+    /// No event is there. Whatever happened before this has been told, or an overrun will be.
+    pub fn drained(&mut self) {
+        self.now.drains += 1;
+    }
+
+    /// A dump was started, and its first part received, after the last event that was taken.
+    pub fn dump_started(&mut self, now: Instant) {
+        self.pace.started(now);
+        self.looks += 1;
+        let now = self.now.events;
+        self.dump = Some(Dump { start: now, receive: now, before: now });
+    }
+
+    /// The next part of the dump will be received.
+    pub fn dump_receives(&mut self) {
+        if let Some(dump) = &mut self.dump {
+            (dump.before, dump.receive) = (dump.receive, self.now.events);
+            let before = dump.before;
+            self.graves.retain(|_, (_, event)| *event > before);
+        }
+    }
+
+    /// A flow of the dump.
+    pub fn dumped(&mut self, flow: Flow) {
+        let Some(dump) = self.dump else { return };
+        if !self.filter.matches(&flow) {
+            return;
+        }
+        let place = Place::of_orig(&flow);
+        if self.graves.contains_key(&place) && self.table.at(&place).is_none() {
+            return self.ask(place);
+        }
+        match self.table.at_mut(&place) {
+            Some(entry) if entry.known.event > dump.before => {
+                if entry.flow.id == flow.id && !merge::differs(&entry.flow, &flow) {
+                    // All that the event did not tell.
+                    entry.flow = merge::updated(&flow, entry.flow.clone());
+                    entry.known.is_partial = false;
+                } else {
+                    self.ask(place);
+                }
+            }
+            _ => self.seen(flow),
+        }
+    }
+
+    /// The dump is over. If it is not `complete`, nothing follows from what it lacks.
+    pub fn dump_ended(&mut self, now: Instant, complete: bool) {
+        let Some(dump) = self.dump.take() else { return };
+        self.pace.ended(now);
+        self.graves.clear();
+        self.stats.dumps += 1;
+        if !complete {
+            self.stats.failed_dumps += 1;
+            self.pace.lost();
+            return;
+        }
+        let (look, moment) = (self.looks, self.now);
+        let missing = self.table.iter().filter(|entry| entry.known.look.is_none_or(|(seen, _)| seen < look));
+        let (mut gone, mut unclear) = (Vec::new(), Vec::new());
+        for entry in missing {
+            let place = Place::of_orig(&entry.flow);
+            if entry.known.event <= dump.start {
+                gone.push(Suspect { place, id: entry.flow.id, look, moment });
+            } else if entry.known.is_partial {
+                unclear.push(place);
+            }
+        }
+        self.suspects.extend(gone);
+        for place in unclear {
+            self.ask(place);
+        }
+    }
+
+    /// The answer to a question for the flow at `key`.
+    pub fn answered(&mut self, key: &FlowKey, flow: Option<Flow>) {
+        self.stats.questions += 1;
+        self.looks += 1;
+        let place = Place::from(key);
+        // The kernel also finds a flow by its other direction: that is not the one that was asked for.
+        match flow.filter(|flow| Place::of_orig(flow) == place) {
+            Some(flow) if self.filter.matches(&flow) => self.seen(flow),
+            Some(_) => self.remove(&place, Removal::Unmatched),
+            None => self.suspect(place),
+        }
+    }
+
+    /// What to find out next. Until it is said, take events.
+    pub fn wanted(&mut self, now: Instant) -> Wanted {
+        self.settle();
+        if self.dump.is_some() {
+            return Wanted::More;
+        }
+        let due = self.pace.due(now);
+        if due.is_some_and(|due| due <= now) {
+            return Wanted::Dump;
+        }
+        if let Some(place) = self.questions.pop_front() {
+            self.asked.remove(&place);
+            return Wanted::Flow(place.key());
+        }
+        Wanted::Events { until: due }
+    }
+
+    /// Has the next dump be wanted at once.
+    pub fn check(&mut self, now: Instant) {
+        self.pace.hurry(now);
+    }
+
+    /// Whether, as far as can be known, the copy is what the table was when the queue of events was last found empty: no
+    /// event has been lost since the last dump began, and nothing is left to be found out.
+    #[must_use]
+    pub fn is_synchronised(&self) -> bool {
+        !self.pace.is_lost() && self.dump.is_none() && self.questions.is_empty() && self.suspects.is_empty()
+    }
+
+    /// The next change, until all are told.
+    pub fn next_change(&mut self) -> Option<Change> {
+        self.changes.pop_front()
+    }
+
+    /// How many changes are waiting to be told.
+    #[must_use]
+    pub fn changes(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// What has happened so far.
+    #[must_use]
+    pub fn stats(&self) -> MirrorStats {
+        self.stats
+    }
+
+    /// The flow with this tuple, in either direction, and with this id if the key has one.
+    #[must_use]
+    pub fn get(&self, key: &FlowKey) -> Option<&Flow> {
+        self.table.find(&Place::from(key)).filter(|flow| key.id.is_none_or(|id| id == flow.id))
+    }
+
+    /// The flows with this id: as good as always none or one.
+    pub fn with_id(&self, id: FlowId) -> impl Iterator<Item = &Flow> {
+        self.table.with_id(id)
+    }
+
+    /// All flows, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Flow> {
+        self.table.iter().map(|entry| &entry.flow)
+    }
+
+    /// How many flows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A `NEW` or `UPDATE` event.
+    fn told(&mut self, event: Flow, is_new: bool) {
+        let place = Place::of_orig(&event);
+        let now = self.now;
+        match self.table.at_mut(&place) {
+            Some(entry) if entry.flow.id == event.id => {
+                entry.known.event = now.events;
+                let unclear = merge::is_unclear(&entry.flow, &event);
+                let flow = merge::updated(&entry.flow, event);
+                self.replace(&place, flow);
+                if unclear {
+                    self.ask(place);
+                }
+            }
+            // Old news, if the flow that is there now was seen after it.
+            Some(Entry { known: Knowledge { look: Some((_, seen)), .. }, .. })
+                if seen.may_be_behind(now, self.capacity) =>
+            {
+                self.ask(place);
+            }
+            other => {
+                if other.is_some() {
+                    self.remove(&place, Removal::Missed);
+                }
+                if self.filter.matches(&event) {
+                    let known = Knowledge { event: now.events, look: None, is_partial: !is_new };
+                    self.insert(Entry { flow: merge::first(event), known });
+                    // A dump that is under way or about to be will tell the rest.
+                    if !is_new && self.dump.is_none() && !self.pace.is_lost() {
+                        self.ask(place);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A `DESTROY` event.
+    fn ended(&mut self, event: Flow) {
+        let place = Place::of_orig(&event);
+        if self.dump.is_some() {
+            self.graves.insert(place, (event.id, self.now.events));
+        }
+        // If another one is there, this one's end has been told before.
+        if self.table.at(&place).is_some_and(|entry| entry.flow.id == event.id)
+            && let Some(entry) = self.table.remove(&place)
+        {
+            let flow = Box::new(merge::destroyed(entry.flow, event));
+            self.changes.push_back(Change::Removed { flow, how: Removal::Destroyed });
+        }
+    }
+
+    /// A dump or an answer that is newer than all that is known.
+    fn seen(&mut self, flow: Flow) {
+        let place = Place::of_orig(&flow);
+        let look = Some((self.looks, self.now));
+        match self.table.at_mut(&place) {
+            Some(entry) if entry.flow.id == flow.id => {
+                entry.known = Knowledge { look, is_partial: false, ..entry.known };
+                self.replace(&place, flow);
+            }
+            other => {
+                if other.is_some() {
+                    self.remove(&place, Removal::Missed);
+                }
+                self.insert(Entry { flow, known: Knowledge { look, ..Knowledge::default() } });
+            }
+        }
+    }
+
+    fn insert(&mut self, entry: Entry) {
+        self.changes.push_back(Change::Inserted(Box::new(entry.flow.clone())));
+        self.table.insert(entry);
+    }
+
+    /// Puts a new state of a flow in the place of the old one.
+    fn replace(&mut self, place: &Place, flow: Flow) {
+        if !self.filter.matches(&flow) {
+            return self.remove(place, Removal::Unmatched);
+        }
+        let Some(entry) = self.table.at_mut(place) else { return };
+        if merge::differs(&entry.flow, &flow) {
+            let (before, after) = (Box::new(entry.flow.clone()), Box::new(flow.clone()));
+            self.changes.push_back(Change::Changed { before, after });
+        }
+        entry.flow = flow;
+    }
+
+    fn remove(&mut self, place: &Place, how: Removal) {
+        if let Some(entry) = self.table.remove(place) {
+            self.stats.missed += u64::from(how == Removal::Missed);
+            self.changes.push_back(Change::Removed { flow: Box::new(entry.flow), how });
+        }
+    }
+
+    /// Has the flow at a place be asked for, or all of them if there are too many.
+    fn ask(&mut self, place: Place) {
+        if self.questions.len() >= MOST_QUESTIONS {
+            self.questions.clear();
+            self.asked.clear();
+            self.pace.lost();
+        } else if self.asked.insert(place) {
+            self.questions.push_back(place);
+        }
+    }
+
+    /// Takes the flow at a place to be gone, once the queue of events has been empty.
+    fn suspect(&mut self, place: Place) {
+        if let Some(entry) = self.table.at(&place) {
+            let suspect = Suspect { place, id: entry.flow.id, look: self.looks, moment: self.now };
+            self.suspects.push_back(suspect);
+        }
+    }
+
+    /// Removes those that were missing when the queue was last empty.
+    fn settle(&mut self) {
+        while self.changes.len() < BATCH
+            && let Some(suspect) = self.suspects.front().copied()
+            && !suspect.moment.may_be_behind(self.now, self.capacity)
+        {
+            self.suspects.pop_front();
+            match self.table.at(&suspect.place).map(|entry| (entry.flow.id, entry.known)) {
+                Some((id, _)) if id != suspect.id => {}
+                // It was seen since.
+                Some((_, known)) if known.look.is_some_and(|(seen, _)| seen > suspect.look) => {}
+                // Something was heard of it since: who knows from when that was.
+                Some((_, known)) if known.event > suspect.moment.events => self.ask(suspect.place),
+                Some(_) => self.remove(&suspect.place, Removal::Missed),
+                None => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The flows of a mirror, by their places and their ids.
+
+use std::collections::{BTreeSet, HashMap};
+
+use conntrack_spec::{Flow, FlowId, FlowKey, KeyTuple, Tuple};
+
+/// What is unique among the flows of a namespace: a tuple and the zone it is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    tuple: Tuple,
+    zone: u16,
+}
+
+impl Place {
+    /// `zone` is that of both directions; the tuple can have one of its own.
+    fn new(tuple: &Tuple, zone: Option<u16>) -> Self {
+        let zone = zone.or(tuple.zone).unwrap_or(0);
+        Self { tuple: Tuple { zone: None, ..*tuple }, zone }
+    }
+
+    pub(super) fn of_orig(flow: &Flow) -> Self {
+        Self::new(&flow.orig, flow.zone)
+    }
+
+    pub(super) fn of_reply(flow: &Flow) -> Self {
+        Self::new(&flow.reply, flow.zone)
+    }
+
+    /// What a request calls the flow here.
+    pub(super) fn key(&self) -> FlowKey {
+        FlowKey { tuple: KeyTuple::Orig(self.tuple), zone: Some(self.zone).filter(|zone| *zone != 0), id: None }
+    }
+}
+
+impl From<&FlowKey> for Place {
+    fn from(key: &FlowKey) -> Self {
+        Self::new(key.tuple.tuple(), key.zone)
+    }
+}
+
+/// A flow, and how it is known.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) flow: Flow,
+    pub(super) known: Knowledge,
+}
+
+/// How and since when a flow is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Knowledge {
+    /// The number of the last event about it; 0 if there was none.
+    pub(super) event: u64,
+    /// The last look at the kernel's table that told of it, and when that was.
+    pub(super) look: Option<(u64, Moment)>,
+    /// It is known only by events that do not tell all.
+    pub(super) is_partial: bool,
+}
+
+/// A point in the stream of events.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Moment {
+    /// Events taken before.
+    pub(super) events: u64,
+    /// How often their queue had been found empty before.
+    pub(super) drains: u64,
+}
+
+impl Moment {
+    /// Whether events that happened before this moment may still be in the queue at moment `now`, if `capacity` of
+    /// them fit in.
+    pub(super) fn may_be_behind(self, now: Self, capacity: u64) -> bool {
+        self.drains == now.drains && now.events.saturating_sub(self.events) < capacity
+    }
+}
+
+/// Flows, found by either direction and by id. There is one flow at an original place.
+///
+/// All of a flow takes about 700 bytes.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    slots: Vec<Option<Entry>>,
+    free: Vec<u32>,
+    by_orig: HashMap<Place, u32>,
+    /// While a removal is not known yet, two flows can claim a reply place; then the later one has it.
+    by_reply: HashMap<Place, u32>,
+    /// Ids are hashes of 32 bits: of a million flows, about a hundred share theirs with another.
+    by_id: BTreeSet<(FlowId, u32)>,
+}
+
+impl Table {
+    pub(super) fn len(&self) -> usize {
+        self.by_orig.len()
+    }
+
+    pub(super) fn at(&self, orig: &Place) -> Option<&Entry> {
+        self.slot(*self.by_orig.get(orig)?)
+    }
+
+    pub(super) fn at_mut(&mut self, orig: &Place) -> Option<&mut Entry> {
+        let slot = *self.by_orig.get(orig)?;
+        self.slots.get_mut(slot as usize)?.as_mut()
+    }
+
+    /// The flow that has this place in either direction.
+    pub(super) fn find(&self, place: &Place) -> Option<&Flow> {
+        let by_reply = || self.slot(*self.by_reply.get(place)?);
+        self.at(place).or_else(by_reply).map(|entry| &entry.flow)
+    }
+
+    pub(super) fn with_id(&self, id: FlowId) -> impl Iterator<Item = &Flow> {
+        let slots = self.by_id.range((id, 0)..=(id, u32::MAX));
+        slots.filter_map(|(_, slot)| self.slot(*slot)).map(|entry| &entry.flow)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.slots.iter().flatten()
+    }
+
+    fn slot(&self, slot: u32) -> Option<&Entry> {
+        self.slots.get(slot as usize)?.as_ref()
+    }
+
+    /// Puts a flow in; what was at its original place is returned.
+    pub(super) fn insert(&mut self, entry: Entry) -> Option<Entry> {
+        let orig = Place::of_orig(&entry.flow);
+        let before = self.remove(&orig);
+        let (reply, id) = (Place::of_reply(&entry.flow), entry.flow.id);
+        let slot = match self.free.pop() {
+            Some(slot) => slot,
+            None => {
+                self.slots.push(None);
+                u32::try_from(self.slots.len().saturating_sub(1)).unwrap_or(u32::MAX)
+            }
+        };
+        if let Some(place) = self.slots.get_mut(slot as usize) {
+            *place = Some(entry);
+            self.by_orig.insert(orig, slot);
+            self.by_reply.insert(reply, slot);
+            self.by_id.insert((id, slot));
+        }
+        before
+    }
+
+    pub(super) fn remove(&mut self, orig: &Place) -> Option<Entry> {
+        let slot = self.by_orig.remove(orig)?;
+        let entry = self.slots.get_mut(slot as usize)?.take()?;
+        self.free.push(slot);
+        self.by_id.remove(&(entry.flow.id, slot));
+        let reply = Place::of_reply(&entry.flow);
+        if self.by_reply.get(&reply) == Some(&slot) {
+            self.by_reply.remove(&reply);
+        }
+        Some(entry)
+    }
+}

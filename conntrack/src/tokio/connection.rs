@@ -1,0 +1,230 @@
+//! The requests.
+
+use std::panic::resume_unwind;
+use std::sync::Arc;
+
+use conntrack_spec::{
+    Changes, CpuStats, Decode, Expect, ExpectKey, ExpectMaster, ExpectStats, ExpectUpdate, Flow, FlowKey, GlobalStats,
+    HelperName, NewExpect, NewFlow, PerCpu, PolicyName, Protocol, TimeoutPolicy, Timeouts, UserHelper, UserHelperKey,
+};
+use tokio::task::spawn_blocking;
+
+use super::Dump;
+use crate::builder::Builder;
+use crate::error::Error;
+use crate::filter::Filter;
+use crate::{Command, Flushed};
+
+/// A connection to the connection tracking of one network namespace: [`crate::Conntrack`] with methods to await.
+///
+/// Clones share the connection.
+#[derive(Clone, Debug)]
+pub struct Conntrack(Arc<crate::Conntrack>);
+
+impl From<crate::Conntrack> for Conntrack {
+    fn from(ct: crate::Conntrack) -> Self {
+        Self(Arc::new(ct))
+    }
+}
+
+impl Builder {
+    /// Opens the connection, for tokio.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_tokio(self) -> Result<Conntrack, Error> {
+        self.open().map(Conntrack::from)
+    }
+}
+
+/// Methods that are those of the blocking connection on another thread.
+macro_rules! requests {
+    ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty, $doc:literal;)*) => {$(
+        #[doc = $doc]
+        ///
+        /// # Errors
+        #[doc = concat!("As [`crate::Conntrack::", stringify!($name), "`], which says more.")]
+        pub async fn $name(&self, $($argument: &$type),*) -> Result<$result, Error> {
+            $(let $argument = $argument.clone();)*
+            self.run(move |ct| ct.$name($(&$argument),*)).await
+        }
+    )*};
+}
+
+/// Methods whose blocking form yields one item after another.
+macro_rules! dumps {
+    ($($name:ident($($argument:ident: $type:ty),*) -> $item:ty, $doc:literal;)*) => {$(
+        #[doc = $doc]
+        ///
+        /// # Errors
+        #[doc = concat!("As [`crate::Conntrack::", stringify!($name), "`], which says more.")]
+        pub async fn $name(&self, $($argument: &$type),*) -> Result<Dump<$item>, Error> {
+            $(let $argument = $argument.clone();)*
+            self.dump_with(move |ct| ct.$name($(&$argument),*)).await
+        }
+    )*};
+}
+
+impl Conntrack {
+    /// Opens a connection to the calling thread's network namespace.
+    ///
+    /// # Errors
+    /// A socket cannot be opened.
+    pub fn open() -> Result<Self, Error> {
+        crate::Conntrack::open().map(Self::from)
+    }
+
+    /// The connection itself, for what is not offered here.
+    #[must_use]
+    pub fn blocking(&self) -> &Arc<crate::Conntrack> {
+        &self.0
+    }
+
+    /// Runs anything with the connection on a thread for blocking work.
+    ///
+    /// # Errors
+    /// Those of `operation`.
+    ///
+    /// # Panics
+    /// If `operation` does.
+    pub async fn run<T, F>(&self, operation: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&crate::Conntrack) -> Result<T, Error> + Send + 'static,
+    {
+        let ct = Arc::clone(&self.0);
+        match spawn_blocking(move || operation(&ct)).await {
+            Ok(result) => result,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                Err(_) => Err(Error::ShutDown),
+            },
+        }
+    }
+
+    async fn dump_with<T, I, F>(&self, start: F) -> Result<Dump<T>, Error>
+    where
+        T: Send + 'static,
+        I: Iterator<Item = Result<T, Error>>,
+        F: FnOnce(&crate::Conntrack) -> Result<I, Error> + Send + 'static,
+    {
+        Dump::start(Arc::clone(&self.0), start).await
+    }
+
+    requests! {
+        get(key: FlowKey) -> Option<Flow>, "The flow at a tuple, if there is one.";
+        get_zeroing(key: FlowKey) -> Option<Flow>, "The flow at a tuple, if there is one, and sets its counters to 0.";
+        create(flow: NewFlow) -> (), "Creates a flow.";
+        upsert(flow: NewFlow) -> (), "Creates a flow, or changes the one that is there.";
+        update(key: FlowKey, changes: Changes) -> (), "Changes the flow at a tuple.";
+        delete(key: FlowKey) -> bool, "Deletes the flow at a tuple; false if there is none.";
+        flush_all() -> (), "Deletes every flow of the namespace.";
+        flush(filter: Filter) -> Flushed, "Deletes the flows that meet a filter, and no other.";
+        stats() -> GlobalStats, "How full the table is.";
+        stats_per_cpu() -> Vec<PerCpu<CpuStats>>, "What each processor has counted.";
+        expectation_stats() -> Vec<PerCpu<ExpectStats>>, "What each processor has counted of expectations.";
+        get_expectation(key: ExpectKey) -> Option<Expect>, "The expectation at a tuple, if there is one.";
+        create_expectation(expect: NewExpect) -> (), "Creates an expectation.";
+        update_expectation_timeout(update: ExpectUpdate) -> (), "Changes how long an expectation lives.";
+        delete_expectation(key: ExpectKey) -> bool, "Deletes the expectation at a tuple; false if there is none.";
+        delete_expectations_of_helper(helper: HelperName) -> (), "Deletes the expectations of a helper.";
+        flush_expectations() -> (), "Deletes every expectation of the namespace.";
+        timeout_policies() -> Vec<TimeoutPolicy>, "The timeout policies.";
+        timeout_policy(name: PolicyName) -> Option<TimeoutPolicy>, "A timeout policy, if there is one of that name.";
+        create_timeout_policy(policy: TimeoutPolicy) -> (), "Creates a timeout policy.";
+        replace_timeout_policy(policy: TimeoutPolicy) -> (), "Replaces a timeout policy.";
+        delete_timeout_policy(name: PolicyName) -> bool, "Deletes a timeout policy; false if there is none of that name.";
+        delete_unused_timeout_policies() -> (), "Deletes the timeout policies that no rule uses.";
+        helpers() -> Vec<UserHelper>, "The helpers in user space.";
+        helper(key: UserHelperKey) -> Option<UserHelper>, "A helper in user space, if there is one.";
+        create_helper(helper: UserHelper) -> (), "Creates a helper in user space.";
+        upsert_helper(helper: UserHelper) -> (), "Creates a helper in user space, or changes the one that is there.";
+        delete_helper(key: UserHelperKey) -> bool, "Deletes a helper in user space; false if there is none.";
+        delete_all_helpers() -> bool, "Deletes the helpers in user space.";
+    }
+
+    dumps! {
+        dump() -> Flow, "All flows.";
+        dump_filtered(filter: Filter) -> Flow, "The flows that meet a filter.";
+        dump_parallel() -> Flow, "All flows, dumped over several sockets at once.";
+        dump_dying() -> Flow, "The flows that have left the table, but not gone.";
+        dump_unconfirmed() -> Flow, "The flows whose first packet is on its way: none since Linux 5.19.";
+        expectations() -> Expect, "All expectations.";
+    }
+
+    /// All flows, each decoded into a struct of your own.
+    ///
+    /// # Errors
+    /// As [`crate::Conntrack::dump_as`], which says more.
+    pub async fn dump_as<T: Decode + Send + 'static>(&self) -> Result<Dump<T>, Error> {
+        self.dump_with(crate::Conntrack::dump_as).await
+    }
+
+    /// The flows that meet a filter, each decoded into a struct of your own.
+    ///
+    /// # Errors
+    /// As [`crate::Conntrack::dump_filtered_as`], which says more.
+    pub async fn dump_filtered_as<T: Decode + Send + 'static>(&self, filter: &Filter) -> Result<Dump<T>, Error> {
+        let filter = filter.clone();
+        self.dump_with(move |ct| ct.dump_filtered_as(&filter)).await
+    }
+
+    /// The flows that meet a filter, dumped over several sockets at once.
+    ///
+    /// # Errors
+    /// As [`crate::Conntrack::dump_parallel_as`], which says more.
+    pub async fn dump_parallel_as<T: Decode + Send + 'static>(&self, filter: &Filter) -> Result<Dump<T>, Error> {
+        let filter = filter.clone();
+        self.dump_with(move |ct| ct.dump_parallel_as(&filter)).await
+    }
+
+    /// The expectations of a flow.
+    ///
+    /// # Errors
+    /// As [`crate::Conntrack::expectations_of`], which says more.
+    pub async fn expectations_of(&self, master: impl Into<ExpectMaster>) -> Result<Dump<Expect>, Error> {
+        let master = master.into();
+        self.dump_with(move |ct| ct.expectations_of(master)).await
+    }
+
+    /// A protocol's timeouts where no policy says otherwise.
+    ///
+    /// # Errors
+    /// As [`crate::Conntrack::default_timeouts`], which says more.
+    pub async fn default_timeouts(&self, protocol: Protocol) -> Result<Timeouts, Error> {
+        self.run(move |ct| ct.default_timeouts(protocol)).await
+    }
+
+    /// Sets a protocol's timeouts where no policy says otherwise.
+    ///
+    /// # Errors
+    /// As [`crate::Conntrack::set_default_timeouts`], which says more.
+    pub async fn set_default_timeouts(&self, timeouts: impl Into<Timeouts>) -> Result<(), Error> {
+        let timeouts = timeouts.into();
+        self.run(move |ct| ct.set_default_timeouts(timeouts)).await
+    }
+
+    /// Deletes the flows that meet a filter and for which `predicate` holds; how many.
+    ///
+    /// # Errors
+    /// As [`crate::Conntrack::delete_matching`], which says more.
+    pub async fn delete_matching(
+        &self,
+        filter: &Filter,
+        predicate: impl FnMut(&Flow) -> bool + Send + 'static,
+    ) -> Result<u64, Error> {
+        let filter = filter.clone();
+        self.run(move |ct| ct.delete_matching(&filter, predicate)).await
+    }
+
+    /// Executes many commands in few sends, and tells the result of each, in order.
+    ///
+    /// # Errors
+    /// Those of the commands are in the list; see [`Batch`](crate::Batch) for where the connection itself fails.
+    pub async fn batch<I>(&self, commands: I) -> Result<Vec<Result<(), Error>>, Error>
+    where
+        I: IntoIterator<Item = Command> + Send + 'static,
+    {
+        self.run(move |ct| Ok(ct.batch(commands).collect())).await
+    }
+}

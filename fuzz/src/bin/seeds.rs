@@ -1,0 +1,86 @@
+//! Writes what kernels and conntrack(8) really sent as seeds: `seeds DIRECTORY`, in which each target gets its own.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+use conntrack::message::Message;
+use conntrack_fuzz::{with_lengths, with_type};
+use conntrack_tests::captures::{self, Capture};
+use conntrack_tests::types::TYPES;
+
+fn main() -> io::Result<()> {
+    let Some(directory) = env::args_os().nth(1) else {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "usage: seeds DIRECTORY"));
+    };
+    for (target, inputs) in seeds() {
+        write(&Path::new(&directory).join(target), &inputs)?;
+    }
+    Ok(())
+}
+
+fn seeds() -> [(&'static str, BTreeSet<Vec<u8>>); 9] {
+    let captures = captures::all();
+    let messages = || captures.iter().flat_map(|capture| &capture.messages);
+    let attributes = || messages().filter_map(|message| Some((message, message.bytes.get(20..)?)));
+    // Of whatever is not captured, what another message looks like is better than nothing.
+    let typed: BTreeSet<_> = attributes()
+        .flat_map(|(message, attributes)| {
+            let own = Message::of(message.kind).and_then(|of| if message.flags & 1 == 0 { of.received } else { of.request });
+            let fits = move |name| own.is_none_or(|own| own.name.contains(name));
+            TYPES.iter().filter(move |of| fits(of.schema.name)).filter_map(move |of| with_type(of, attributes))
+        })
+        .collect();
+    let whole = messages().flat_map(|message| TYPES.first().and_then(|of| with_type(of, &message.bytes)));
+    let exchanges = captures.iter().map(|capture| with_lengths(capture.messages.iter().map(|m| readdressed(&m.bytes, 7))));
+    let batches = captures.iter().map(|capture| [vec![4], with_lengths(numbered(capture))].concat());
+    let events = captures.iter().flat_map(|capture| {
+        let datagrams = capture.messages.iter().map(|message| [&[2, 0], &*message.bytes].concat());
+        let input = with_lengths(datagrams);
+        (0..4).map(move |filter| [&[filter], &*input].concat())
+    });
+    [
+        ("flow", attributes().map(|(_, attributes)| attributes.to_vec()).collect()),
+        ("attributes", typed.clone()),
+        ("dissection", typed.iter().cloned().chain(whole).collect()),
+        ("path", typed),
+        ("framing", captures.iter().map(|c| c.messages.iter().flat_map(|m| m.bytes.clone()).collect()).collect()),
+        ("exchange", exchanges.collect()),
+        ("batch", batches.collect()),
+        ("events", events.collect()),
+        ("text", TEXTS.iter().map(|text| text.as_bytes().to_vec()).collect()),
+    ]
+}
+
+/// What `struct nlmsghdr` says of sequence number and port, as the targets want it.
+fn readdressed(message: &[u8], seq: u32) -> Vec<u8> {
+    let mut message = message.to_vec();
+    if let Some(numbers) = message.get_mut(8..16) {
+        numbers.copy_from_slice(&[seq.to_ne_bytes(), 9_u32.to_ne_bytes()].concat());
+    }
+    message
+}
+
+fn numbered(capture: &Capture) -> Vec<Vec<u8>> {
+    (0..).zip(&capture.messages).map(|(n, message)| readdressed(&message.bytes, (u32::MAX - 4).wrapping_add(n))).collect()
+}
+
+const TEXTS: &[&str] = &[
+    "0 eth0-in\n1\teth0-out\n# comment\n127 last one\n128 none\n",
+    "6.18.44-amd64",
+    "5.4",
+    "65535.65535.1",
+];
+
+/// One file for each input, named by its content.
+fn write(directory: &Path, inputs: &BTreeSet<Vec<u8>>) -> io::Result<()> {
+    fs::create_dir_all(directory)?;
+    for input in inputs {
+        let hash = input.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        let path: PathBuf = directory.join(format!("seed-{hash:016x}"));
+        fs::write(path, input)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! From attributes to a value.
+
+use super::node::{Key, Node};
+use super::shape::{self, Shape};
+use crate::codec::{
+    Attribute, ByteOrder, Decode, Entry, Name, Schema, SchemaAttribute, Stream, Wire,
+};
+use crate::{Labels, NoAttributes, TcpFlagBits};
+
+/// The object of a run of attributes.
+pub(super) fn attributes(schema: &'static Schema, bytes: &[u8]) -> Node {
+    let mut stream = Stream::new(bytes);
+    let run = Run { bytes, attributes: std::iter::from_fn(|| stream.next_attribute().ok().flatten()).collect() };
+    let mut fields = Vec::new();
+    run.read(schema, &mut fields);
+    let undeclared = run.attributes.iter().filter(|attribute| schema.attribute(attribute.number()).is_none());
+    let other: Vec<_> = undeclared.map(raw).collect();
+    if !other.is_empty() {
+        fields.push((Key::Borrowed("other"), Node::List(other)));
+    }
+    Node::Map(fields)
+}
+
+struct Run<'a> {
+    bytes: &'a [u8],
+    attributes: Vec<Attribute<'a>>,
+}
+
+impl Run<'_> {
+    /// The attributes that `schema` declares.
+    fn read(&self, schema: &'static Schema, fields: &mut Vec<(Key, Node)>) {
+        for entry in schema.entries {
+            match entry {
+                Entry::Attribute(declared) => self.read_attribute(declared, fields),
+                Entry::Flatten { schema, .. } if shape::is_spread(schema) => self.read(schema, fields),
+                Entry::Flatten { field, schema, .. } => {
+                    let mut inner = Vec::new();
+                    self.read(schema, &mut inner);
+                    if !inner.is_empty() {
+                        fields.push((shape::field(field), Node::Map(inner)));
+                    }
+                }
+            }
+        }
+    }
+
+    fn read_attribute(&self, declared: &'static SchemaAttribute, fields: &mut Vec<(Key, Node)>) {
+        let mut found = self.attributes.iter().filter(|attribute| declared.holds(attribute.number())).peekable();
+        if found.peek().is_none() {
+            return;
+        }
+        if let Wire::Nest(schema) = declared.wire
+            && shape::is_spread(schema)
+        {
+            let nests = found.map(|attribute| attributes(schema, attribute.payload()));
+            fields.extend(nests.filter_map(|node| if let Node::Map(inner) = node { Some(inner) } else { None }).flatten());
+            return;
+        }
+        let mut values = found.map(|attribute| payload(Shape::of(declared), attribute.payload(), self.bytes));
+        let node = if declared.repeated || declared.last.is_some() {
+            Node::List(values.collect())
+        } else {
+            values.next_back().unwrap_or(Node::Null)
+        };
+        fields.push((shape::key(declared), node));
+    }
+}
+
+/// The value of a payload; `beside` is the run of attributes that it stands in.
+pub(super) fn payload(shape: Shape, payload: &[u8], beside: &[u8]) -> Node {
+    // What is too short to be one is kept as bytes. Nothing that was encoded is.
+    try_payload(shape, payload, beside).unwrap_or_else(|| hex(payload))
+}
+
+fn try_payload(shape: Shape, payload: &[u8], beside: &[u8]) -> Option<Node> {
+    Some(match shape {
+        Shape::Id => Node::Unsigned(u32::from_be_bytes(*payload.first_chunk()?).into()),
+        Shape::Labels => {
+            let labels = Labels::try_from(payload).ok()?;
+            Node::List(labels.iter().map(|bit| Node::Unsigned(bit.into())).collect())
+        }
+        Shape::TcpFlags => {
+            let [flags, mask] = *payload.first_chunk()?;
+            Node::Map(vec![(Key::Borrowed("flags"), tcp_flags(flags)), (Key::Borrowed("mask"), tcp_flags(mask))])
+        }
+        Shape::Wire(wire) => match *wire {
+            Wire::Unsigned { size, order } => Node::Unsigned(number(payload, size, order)?),
+            Wire::Signed { size, order } => {
+                let unused = 64_u32.saturating_sub(8 * u32::try_from(size).ok()?);
+                let value = number(payload, size, order)?.wrapping_shl(unused).cast_signed().wrapping_shr(unused);
+                u64::try_from(value).map_or(Node::Signed(value), Node::Unsigned)
+            }
+            Wire::Named { of, type_name, names, bits } => {
+                let (Wire::Unsigned { size, order } | Wire::Signed { size, order }) = *of else { return None };
+                let value = number(payload, size, order)?;
+                match shape::word(type_name, names, value) {
+                    _ if bits => Node::List(bit_words(names, value)),
+                    Some(word) => Node::Text(word),
+                    None => Node::Unsigned(value),
+                }
+            }
+            Wire::Ipv4 | Wire::Ipv6 | Wire::Ip => Node::text(address(payload)?.to_string()),
+            Wire::Text { .. } => text(payload),
+            Wire::Nest(schema) => attributes(schema, payload),
+            Wire::Selected { .. } => attributes(wire.nest(beside).unwrap_or(NoAttributes::SCHEMA), payload),
+            Wire::Bytes { .. } | Wire::Layout { .. } | Wire::Padding => hex(payload),
+        },
+    })
+}
+
+/// An attribute as it came.
+pub(super) fn raw(attribute: &Attribute<'_>) -> Node {
+    Node::Map(vec![
+        (Key::Borrowed("type"), Node::Unsigned(attribute.kind().into())),
+        (Key::Borrowed("payload"), hex(attribute.payload())),
+    ])
+}
+
+fn number(payload: &[u8], size: usize, order: ByteOrder) -> Option<u64> {
+    let append = |value: u64, byte: &u8| value.wrapping_shl(8) | u64::from(*byte);
+    let bytes = payload.get(..size)?.iter();
+    Some(match order {
+        ByteOrder::Native if cfg!(target_endian = "little") => bytes.rev().fold(0, append),
+        ByteOrder::Big | ByteOrder::Native => bytes.fold(0, append),
+    })
+}
+
+fn address(payload: &[u8]) -> Option<std::net::IpAddr> {
+    match payload.len() {
+        4 => payload.first_chunk::<4>().map(|octets| (*octets).into()),
+        _ => payload.first_chunk::<16>().map(|octets| (*octets).into()),
+    }
+}
+
+/// The names of bits, and those that have none, as a hexadecimal number.
+fn bit_words(names: &'static [Name], value: u64) -> Vec<Node> {
+    let mut left = value;
+    let mut words = Vec::new();
+    for name in names.iter().filter(|name| name.value != 0) {
+        if left & name.value == name.value {
+            words.push(Node::text(shape::bit_word(names, name)));
+            left &= !name.value;
+        }
+    }
+    if left != 0 {
+        words.push(Node::text(format!("{left:#x}")));
+    }
+    words
+}
+
+fn tcp_flags(bits: u8) -> Node {
+    let flags = TcpFlagBits::from_bits_retain(bits);
+    Node::List(flags.iter_names().map(|(name, _)| Node::text(name)).collect())
+}
+
+/// A text up to its NUL; bytes that are no text are numbers.
+fn text(payload: &[u8]) -> Node {
+    let bytes = payload.split(|byte| *byte == 0).next().unwrap_or_default();
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Node::text(text.to_owned()),
+        Err(_) => Node::List(bytes.iter().map(|byte| Node::Unsigned((*byte).into())).collect()),
+    }
+}
+
+fn hex(bytes: &[u8]) -> Node {
+    use std::fmt::Write;
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    Node::text(text)
+}

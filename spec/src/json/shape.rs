@@ -1,0 +1,95 @@
+//! What differs from the rule, which is that the declaration says it all.
+
+use std::borrow::Cow;
+
+use super::node::Key;
+use crate::codec::{Name, Schema, SchemaAttribute, Wire};
+use crate::{Family, Protocol};
+
+/// How the payload of an attribute reads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Shape {
+    /// As its declaration says.
+    Wire(&'static Wire),
+    /// Four opaque bytes: the number that conntrack(8) prints.
+    Id,
+    /// Bits: the list of their numbers.
+    Labels,
+    /// `struct nf_ct_tcp_flags`: two sets of bits.
+    TcpFlags,
+}
+
+impl Shape {
+    pub(super) fn of(attribute: &'static SchemaAttribute) -> Self {
+        match (attribute.kernel, attribute.wire) {
+            ("CTA_ID" | "CTA_EXPECT_ID", _) => Self::Id,
+            ("CTA_LABELS" | "CTA_LABELS_MASK", _) => Self::Labels,
+            (_, Wire::Layout { name: "TcpFlags", .. }) => Self::TcpFlags,
+            _ => Self::Wire(&attribute.wire),
+        }
+    }
+}
+
+/// The field of an attribute: that of the declaration, in lower case where it is a variant, except in tuples, where it is
+/// conntrack(8)'s word or close to it.
+pub(super) fn key(attribute: &'static SchemaAttribute) -> Key {
+    Cow::Borrowed(match attribute.kernel {
+        "CTA_PROTO_NUM" => "protocol",
+        "CTA_PROTO_SRC_PORT" => "sport",
+        "CTA_PROTO_DST_PORT" => "dport",
+        "CTA_PROTO_ICMP_ID" => "icmp_id",
+        "CTA_PROTO_ICMP_TYPE" => "icmp_type",
+        "CTA_PROTO_ICMP_CODE" => "icmp_code",
+        "CTA_PROTO_ICMPV6_ID" => "icmpv6_id",
+        "CTA_PROTO_ICMPV6_TYPE" => "icmpv6_type",
+        "CTA_PROTO_ICMPV6_CODE" => "icmpv6_code",
+        _ => return field(attribute.field),
+    })
+}
+
+/// The field of a declaration.
+pub(super) fn field(name: &'static str) -> Key {
+    if name.bytes().any(|byte| byte.is_ascii_uppercase() || byte == b'.') {
+        Cow::Owned(name.to_ascii_lowercase().replace('.', "_"))
+    } else {
+        Cow::Borrowed(name)
+    }
+}
+
+/// Whether the fields of a nest stand in the object above it. Only where the nest is always there, or is never empty.
+pub(super) fn is_spread(schema: &Schema) -> bool {
+    matches!(schema.name, "TupleIp" | "TupleProto" | "L4")
+}
+
+/// The word for a number, if there is one: conntrack(8)'s, which for most is the kernel's name without what the names of
+/// a kind have in common.
+pub(super) fn word(type_name: &str, names: &'static [Name], value: u64) -> Option<Cow<'static, str>> {
+    let narrow = u8::try_from(value).ok();
+    match type_name {
+        "Protocol" => narrow.and_then(|number| Protocol(number).word()).map(Cow::Borrowed),
+        "Family" | "L3Protocol" => narrow.and_then(|number| Family(number).word()).map(Cow::Borrowed),
+        _ => {
+            let name = names.iter().find(|name| name.value == value)?;
+            Some(Cow::Borrowed(bit_word(names, name)))
+        }
+    }
+}
+
+/// The word for a bit.
+pub(super) fn bit_word(names: &'static [Name], name: &Name) -> &'static str {
+    name.kernel.get(common(names)..).unwrap_or(name.kernel)
+}
+
+/// How much of the names is the same for all, up to an underscore.
+fn common(names: &'static [Name]) -> usize {
+    let Some(((first, _), rest)) = names.split_first().and_then(|(first, rest)| Some((first.kernel.rsplit_once('_')?, rest)))
+    else {
+        return 0;
+    };
+    let shared = |left: &str, right: &str| left.bytes().zip(right.bytes()).take_while(|(one, other)| one == other).count();
+    let end = rest.iter().map(|name| shared(first, name.kernel)).min().unwrap_or(first.len());
+    match first.get(..end) {
+        Some(prefix) if end < first.len() => prefix.rfind('_').map_or(0, |at| at + 1),
+        _ => end + 1,
+    }
+}

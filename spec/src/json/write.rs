@@ -1,0 +1,332 @@
+//! From a value to attributes.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::node::{Key, Node};
+use super::shape::{self, Shape};
+use crate::codec::{
+    ByteOrder, Decode, Entry, NLA_F_NESTED, Name, RawAttribute, Schema, SchemaAttribute, Wire, Writer,
+};
+use crate::{Labels, NoAttributes, TcpFlagBits};
+
+/// A value that is not what its place is for. Printed: `orig.src: "10.0.0" is no IP address`.
+#[derive(Debug)]
+pub(super) struct Misfit {
+    /// Outermost last.
+    path: Vec<Cow<'static, str>>,
+    found: String,
+    expected: Cow<'static, str>,
+}
+
+impl Misfit {
+    fn new(node: &Node, expected: impl Into<Cow<'static, str>>) -> Self {
+        Self { path: Vec::new(), found: node.describe(), expected: expected.into() }
+    }
+
+    fn within(mut self, key: &Key) -> Self {
+        self.path.push(key.clone());
+        self
+    }
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, key) in self.path.iter().rev().enumerate() {
+            write!(f, "{}{key}", if at == 0 { "" } else { "." })?;
+        }
+        let separator = if self.path.is_empty() { "" } else { ": " };
+        write!(f, "{separator}{} is not {}", self.found, self.expected)
+    }
+}
+
+/// The attributes of an object.
+pub(super) fn attributes(schema: &'static Schema, node: &Node) -> Result<Vec<u8>, Misfit> {
+    let Node::Map(given) = node else { return Err(Misfit::new(node, "an object")) };
+    let mut object = Object { fields: given.iter().map(|(key, node)| Field { key, node, used: false }).collect() };
+    // Null is absence.
+    object.fields.retain(|field| *field.node != Node::Null);
+    let mut bytes = Vec::new();
+    object.write(schema, &mut bytes)?;
+    if let Some(node) = object.take("other") {
+        let Node::List(other) = node else { return Err(Misfit::new(node, "a list").within(&Key::Borrowed("other"))) };
+        for attribute in other {
+            let attribute = raw(attribute).map_err(|misfit| misfit.within(&Key::Borrowed("other")))?;
+            append(&attribute, &mut bytes);
+        }
+    }
+    match object.fields.iter().find(|field| !field.used) {
+        Some(field) => Err(Misfit {
+            path: Vec::new(),
+            found: format!("{:?}", field.key),
+            expected: format!("a field of {}", schema.name).into(),
+        }),
+        None => Ok(bytes),
+    }
+}
+
+/// An object, and which of its fields have been taken.
+struct Object<'a> {
+    fields: Vec<Field<'a>>,
+}
+
+struct Field<'a> {
+    key: &'a Key,
+    node: &'a Node,
+    used: bool,
+}
+
+impl<'a> Object<'a> {
+    fn take(&mut self, key: &str) -> Option<&'a Node> {
+        let field = self.fields.iter_mut().find(|field| field.key == key && !field.used)?;
+        field.used = true;
+        Some(field.node)
+    }
+
+    /// Appends the attributes that `schema` declares and the object has.
+    fn write(&mut self, schema: &'static Schema, bytes: &mut Vec<u8>) -> Result<(), Misfit> {
+        for entry in schema.entries {
+            match entry {
+                Entry::Attribute(declared) => self.write_attribute(declared, schema, bytes)?,
+                Entry::Flatten { schema, .. } if shape::is_spread(schema) => self.write(schema, bytes)?,
+                Entry::Flatten { field, schema, .. } => {
+                    let key = shape::field(field);
+                    if let Some(node) = self.take(&key) {
+                        bytes.extend(attributes(schema, node).map_err(|misfit| misfit.within(&key))?);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write_attribute(
+        &mut self,
+        declared: &'static SchemaAttribute,
+        of: &'static Schema,
+        bytes: &mut Vec<u8>,
+    ) -> Result<(), Misfit> {
+        if let Wire::Nest(schema) = declared.wire
+            && shape::is_spread(schema)
+        {
+            let mut inner = Vec::new();
+            self.write(schema, &mut inner)?;
+            if !inner.is_empty() {
+                append(&RawAttribute { kind: declared.number | NLA_F_NESTED, payload: inner }, bytes);
+            }
+            return Ok(());
+        }
+        let key = shape::key(declared);
+        // An address has an attribute for each family.
+        let fits = |node: &Node| match (&declared.wire, node) {
+            (Wire::Ipv4, Node::Text(text)) => text.parse::<Ipv6Addr>().is_err() || !has_field(of, declared, &Wire::Ipv6),
+            (Wire::Ipv6, Node::Text(text)) => text.parse::<Ipv4Addr>().is_err() || !has_field(of, declared, &Wire::Ipv4),
+            _ => true,
+        };
+        if !self.fields.iter().any(|field| *field.key == key && fits(field.node)) {
+            return Ok(());
+        }
+        let Some(node) = self.take(&key) else { return Ok(()) };
+        let several = declared.repeated || declared.last.is_some();
+        let elements = match node {
+            Node::List(elements) if several => elements.as_slice(),
+            _ if several => return Err(Misfit::new(node, "a list").within(&key)),
+            node => std::slice::from_ref(node),
+        };
+        for (index, element) in elements.iter().enumerate() {
+            let index = u16::try_from(index).unwrap_or(u16::MAX);
+            let number = if declared.last.is_some() { declared.number.saturating_add(index) } else { declared.number };
+            if !declared.holds(number) {
+                return Err(Misfit::new(node, "a list of so many elements").within(&key));
+            }
+            let payload = payload(Shape::of(declared), element, bytes).map_err(|misfit| misfit.within(&key))?;
+            let nested = matches!(declared.wire, Wire::Nest(_) | Wire::Selected { .. });
+            append(&RawAttribute { kind: if nested { number | NLA_F_NESTED } else { number }, payload }, bytes);
+        }
+        Ok(())
+    }
+}
+
+/// Whether `of` declares the same field in another form too.
+fn has_field(of: &'static Schema, declared: &'static SchemaAttribute, wire: &Wire) -> bool {
+    let same = |wire: &Wire, other: &Wire| std::mem::discriminant(wire) == std::mem::discriminant(other);
+    of.attributes().any(|other| other.field == declared.field && same(&other.wire, wire))
+}
+
+fn append(attribute: &RawAttribute, bytes: &mut Vec<u8>) {
+    attribute.encode(&mut Writer::new(bytes));
+}
+
+/// An attribute as it came.
+pub(super) fn raw(node: &Node) -> Result<RawAttribute, Misfit> {
+    let expected = "an object of type and payload";
+    let Node::Map(fields) = node else { return Err(Misfit::new(node, expected)) };
+    let field = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, node)| node);
+    match (field("type"), field("payload")) {
+        (Some(Node::Unsigned(kind)), Some(payload)) => {
+            let kind = u16::try_from(*kind).map_err(|_| Misfit::new(node, expected))?;
+            Ok(RawAttribute { kind, payload: unhex(payload)? })
+        }
+        _ => Err(Misfit::new(node, expected)),
+    }
+}
+
+/// The payload of a value; `beside` are the attributes before it.
+pub(super) fn payload(shape: Shape, node: &Node, beside: &[u8]) -> Result<Vec<u8>, Misfit> {
+    match shape {
+        Shape::Id => unsigned(node, 4, ByteOrder::Big),
+        Shape::Labels => labels(node),
+        Shape::TcpFlags => {
+            let expected = "an object of flags and mask";
+            let Node::Map(fields) = node else { return Err(Misfit::new(node, expected)) };
+            let field = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, node)| node);
+            let (Some(flags), Some(mask)) = (field("flags"), field("mask")) else {
+                return Err(Misfit::new(node, expected));
+            };
+            Ok(vec![tcp_flags(flags)?, tcp_flags(mask)?])
+        }
+        Shape::Wire(wire) => match *wire {
+            Wire::Unsigned { size, order } => unsigned(node, size, order),
+            Wire::Signed { size, order } => signed(node, size, order),
+            Wire::Named { of, type_name, names, bits } => {
+                let (Wire::Unsigned { size, order } | Wire::Signed { size, order }) = *of else {
+                    return Err(Misfit::new(node, "a number"));
+                };
+                let number = if bits { bit_value(names, node)? } else { value(type_name, names, node)? };
+                unsigned(&number, size, order)
+            }
+            Wire::Ipv4 => address::<Ipv4Addr>(node, "an IPv4 address").map(|address| address.octets().to_vec()),
+            Wire::Ipv6 => address::<Ipv6Addr>(node, "an IPv6 address").map(|address| address.octets().to_vec()),
+            Wire::Ip => address(node, "an IP address").map(|address| match address {
+                IpAddr::V4(address) => address.octets().to_vec(),
+                IpAddr::V6(address) => address.octets().to_vec(),
+            }),
+            Wire::Text { max } => text(node, max),
+            Wire::Nest(schema) => attributes(schema, node),
+            Wire::Selected { .. } => attributes(wire.nest(beside).unwrap_or(NoAttributes::SCHEMA), node),
+            Wire::Bytes { .. } | Wire::Layout { .. } | Wire::Padding => unhex(node),
+        },
+    }
+}
+
+fn unsigned(node: &Node, size: usize, order: ByteOrder) -> Result<Vec<u8>, Misfit> {
+    let range = || Misfit::new(node, format!("a number of {} bits", 8 * size));
+    let Node::Unsigned(value) = *node else { return Err(range()) };
+    let bytes = value.to_be_bytes();
+    let (high, low) = bytes.split_at_checked(bytes.len().saturating_sub(size)).ok_or_else(range)?;
+    if high.iter().any(|byte| *byte != 0) {
+        return Err(range());
+    }
+    Ok(ordered(low.to_vec(), order))
+}
+
+fn signed(node: &Node, size: usize, order: ByteOrder) -> Result<Vec<u8>, Misfit> {
+    let range = || Misfit::new(node, format!("a signed number of {} bits", 8 * size));
+    let value = match *node {
+        Node::Signed(value) => value,
+        Node::Unsigned(value) => i64::try_from(value).map_err(|_| range())?,
+        _ => return Err(range()),
+    };
+    let unused = 64_u32.saturating_sub(8 * u32::try_from(size).unwrap_or(8));
+    if value.wrapping_shl(unused).wrapping_shr(unused) != value {
+        return Err(range());
+    }
+    let bytes = value.to_be_bytes();
+    let low = bytes.get(bytes.len().saturating_sub(size)..).unwrap_or_default();
+    Ok(ordered(low.to_vec(), order))
+}
+
+/// Big-endian bytes, in `order`.
+fn ordered(mut bytes: Vec<u8>, order: ByteOrder) -> Vec<u8> {
+    if order == ByteOrder::Native && cfg!(target_endian = "little") {
+        bytes.reverse();
+    }
+    bytes
+}
+
+/// The number of a word.
+fn value(type_name: &str, names: &'static [Name], node: &Node) -> Result<Node, Misfit> {
+    let Node::Text(text) = node else { return Ok(node.clone()) };
+    let mut values = names.iter().map(|name| name.value);
+    let found = values.find(|value| shape::word(type_name, names, *value).as_deref() == Some(text));
+    found.map(Node::Unsigned).ok_or_else(|| Misfit::new(node, format!("a {type_name}")))
+}
+
+/// The bits of a list of words.
+fn bit_value(names: &'static [Name], node: &Node) -> Result<Node, Misfit> {
+    let Node::List(words) = node else { return Err(Misfit::new(node, "a list of names")) };
+    let bit = |word: &Node| {
+        let Node::Text(text) = word else { return None };
+        let known = names.iter().find(|name| shape::bit_word(names, name) == text);
+        known.map(|name| name.value).or_else(|| u64::from_str_radix(text.strip_prefix("0x")?, 16).ok())
+    };
+    let bits = words.iter().map(|word| bit(word).ok_or_else(|| Misfit::new(word, "the name of a bit")));
+    bits.reduce(|all, bit| Ok(all? | bit?)).unwrap_or(Ok(0)).map(Node::Unsigned)
+}
+
+fn tcp_flags(node: &Node) -> Result<u8, Misfit> {
+    let Node::List(words) = node else { return Err(Misfit::new(node, "a list of names")) };
+    let mut flags = TcpFlagBits::empty();
+    for word in words {
+        let Node::Text(text) = word else { return Err(Misfit::new(word, "the name of a flag")) };
+        flags |= TcpFlagBits::from_name(text).ok_or_else(|| Misfit::new(word, "the name of a flag"))?;
+    }
+    Ok(flags.bits())
+}
+
+fn labels(node: &Node) -> Result<Vec<u8>, Misfit> {
+    let Node::List(bits) = node else { return Err(Misfit::new(node, "a list of labels")) };
+    let mut labels = Labels::default();
+    for bit in bits {
+        let inserted = match *bit {
+            Node::Unsigned(number) => u8::try_from(number).is_ok_and(|number| labels.insert(number)),
+            _ => false,
+        };
+        if !inserted {
+            return Err(Misfit::new(bit, "a label, 0 to 127"));
+        }
+    }
+    Ok(labels.0.to_vec())
+}
+
+fn address<T: std::str::FromStr>(node: &Node, expected: &'static str) -> Result<T, Misfit> {
+    match node {
+        Node::Text(text) => text.parse().map_err(|_| Misfit::new(node, expected)),
+        _ => Err(Misfit::new(node, expected)),
+    }
+}
+
+/// A text and its NUL.
+fn text(node: &Node, max: Option<usize>) -> Result<Vec<u8>, Misfit> {
+    let mut bytes = match node {
+        Node::Text(text) => text.as_bytes().to_vec(),
+        Node::List(bytes) => bytes
+            .iter()
+            .map(|byte| match *byte {
+                Node::Unsigned(number) => u8::try_from(number).ok(),
+                _ => None,
+            })
+            .collect::<Option<_>>()
+            .ok_or_else(|| Misfit::new(node, "a list of bytes"))?,
+        _ => return Err(Misfit::new(node, "a text")),
+    };
+    if bytes.contains(&0) {
+        return Err(Misfit::new(node, "a text without a NUL"));
+    }
+    if let Some(max) = max.filter(|max| bytes.len() > *max) {
+        return Err(Misfit::new(node, format!("a text of at most {max} bytes")));
+    }
+    bytes.push(0);
+    Ok(bytes)
+}
+
+fn unhex(node: &Node) -> Result<Vec<u8>, Misfit> {
+    let misfit = || Misfit::new(node, "bytes in hex");
+    let Node::Text(text) = node else { return Err(misfit()) };
+    let digits = text.as_bytes().chunks(2).map(|pair| {
+        let digits = std::str::from_utf8(pair).ok().filter(|digits| digits.len() == 2 && !digits.starts_with('+'))?;
+        u8::from_str_radix(digits, 16).ok()
+    });
+    digits.collect::<Option<_>>().ok_or_else(misfit)
+}

@@ -1,0 +1,146 @@
+//! Every value survives the way to JSON and back, and the shape that is promised is the one that is written.
+
+use std::fmt::Debug;
+
+use conntrack::codec::{Decode, RawAttribute, decode};
+use conntrack::{
+    CpuStats, Expect, ExpectFlags, Flow, FlowKey, GreTimeouts, NewFlow, PerCpu, ProtoInfo, Protocol, Seconds, Status,
+    TcpFlagBits, TcpFlags, TimeoutPolicy, Timeouts, Tuple,
+};
+use conntrack_tests::captures;
+use conntrack_tests::generate::{fixed, value};
+use proptest::prelude::*;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{from_str, json, to_string, to_value};
+
+/// # Panics
+/// It does not come back as it was.
+fn survives<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
+    let text = to_string(value).unwrap();
+    let back: T = from_str(&text).unwrap_or_else(|error| panic!("{error}, in {text}, of {value:?}"));
+    assert_eq!(&back, value, "{text}");
+}
+
+macro_rules! round_trips {
+    ($($name:ident: $type:ty;)*) => {
+        proptest! {
+            #![proptest_config(fixed(300))]
+            $(
+                #[test]
+                fn $name(value in value::<$type>()) {
+                    survives(&value);
+                }
+            )*
+        }
+    };
+}
+
+round_trips! {
+    flow: conntrack::Flow;
+    new_flow: conntrack::NewFlow;
+    changes: conntrack::Changes;
+    flow_key: conntrack::FlowKey;
+    flow_update: conntrack::FlowUpdate;
+    flow_filter: conntrack::FlowFilter;
+    expect: conntrack::Expect;
+    new_expect: conntrack::NewExpect;
+    expect_update: conntrack::ExpectUpdate;
+    expect_key: conntrack::ExpectKey;
+    cpu_stats: conntrack::CpuStats;
+    global_stats: conntrack::GlobalStats;
+    expect_stats: conntrack::ExpectStats;
+    user_helper: conntrack::UserHelper;
+    tcp_timeouts: conntrack::TcpTimeouts;
+}
+
+/// What a kernel really sent.
+#[test]
+fn captured_flows() {
+    let flows = captures::flows();
+    assert!(flows.len() > 50);
+    for (_, message) in flows {
+        survives::<Flow>(&decode(message.attributes()).unwrap());
+    }
+}
+
+#[test]
+fn what_nobody_declared() {
+    let mut new = NewFlow::generic(Protocol(143), "10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap());
+    new.proto_info = Some(ProtoInfo::Other(RawAttribute { kind: 0x8009, payload: vec![0, 255] }));
+    new.status = Some(Status::from_bits_retain(0x4003_0008));
+    survives(&new);
+    let written = to_value(&new).unwrap();
+    assert_eq!(written["proto_info"], json!({"other": [{"type": 0x8009, "payload": "00ff"}]}));
+    assert_eq!(written["status"], json!(["CONFIRMED", "0x40030000"]));
+    assert_eq!(written["orig"], json!({"src": "10.0.0.1", "dst": "10.0.0.2", "protocol": 143}));
+}
+
+#[test]
+fn choices_that_another_attribute_makes() {
+    let policy = TimeoutPolicy::new("slow".parse().unwrap(), conntrack::Family::IPV6, GreTimeouts::new().replied(Seconds(9)));
+    survives(&policy);
+    assert_eq!(
+        to_value(&policy).unwrap(),
+        json!({
+            "name": "slow",
+            "l3_protocol": "ipv6",
+            "timeouts": {"protocol": "gre", "timeouts": {"replied": 9}}
+        })
+    );
+    let unknown = Timeouts::Other {
+        protocol: Protocol(200),
+        timeouts: vec![RawAttribute { kind: 1, payload: vec![0, 0, 0, 7] }],
+    };
+    survives(&unknown);
+}
+
+/// The whole of a flow: a change of this is one that users see.
+#[test]
+fn shape() {
+    let (_, message) = captures::flows().into_iter().find(|(name, _)| name == "dump-ftp-dnat").unwrap();
+    let flow: Flow = decode(message.attributes()).unwrap();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&flow).unwrap());
+}
+
+#[test]
+fn parts() {
+    let write = |value: &dyn Fn() -> serde_json::Value| value();
+    let flags = TcpFlags { flags: 0x0a, mask: 0xff };
+    survives(&flags);
+    assert_eq!(to_value(flags).unwrap()["flags"], json!(["SACK_PERM", "BE_LIBERAL"]));
+    assert_eq!(to_value(TcpFlagBits::all()).unwrap(), json!([
+        "TCP_FLAG_WINDOW_SCALE", "TCP_FLAG_SACK_PERM", "TCP_FLAG_CLOSE_INIT", "TCP_FLAG_BE_LIBERAL",
+        "TCP_FLAG_DATA_UNACKNOWLEDGED", "TCP_FLAG_MAXACK_SET", "EXP_CHALLENGE_ACK", "TCP_SIMULTANEOUS_OPEN"
+    ]));
+    assert_eq!(to_value(ExpectFlags::PERMANENT | ExpectFlags::USERSPACE).unwrap(), json!(["PERMANENT", "USERSPACE"]));
+    assert_eq!(write(&|| to_value(conntrack::FlowDirection::REPLY).unwrap()), json!("REPLY"));
+    let key = FlowKey::new(Tuple::udp("[::1]:1".parse().unwrap(), "[::2]:2".parse().unwrap()))
+        .with_id(conntrack::FlowId([0, 0, 1, 0]));
+    assert_eq!(
+        to_value(key).unwrap(),
+        json!({"tuple": {"orig": {"src": "::1", "dst": "::2", "protocol": "udp", "sport": 1, "dport": 2}}, "id": 256})
+    );
+    let stats = PerCpu { cpu: 3, stats: CpuStats { found: Some(0), ..CpuStats::default() } };
+    survives(&stats);
+    assert_eq!(to_value(stats).unwrap(), json!({"cpu": 3, "found": 0}));
+}
+
+/// What cannot be said is refused, and the message says where.
+#[test]
+fn refusals() {
+    fn refused<T: DeserializeOwned + Debug>(text: &str) -> String {
+        let error = from_str::<T>(text).expect_err(text).to_string();
+        error.split(" at line").next().unwrap().to_owned()
+    }
+    let tuple = |fields: &str| format!(r#"{{"src": "::1", "dst": "::2", "protocol": "tcp", {fields}}}"#);
+    assert_eq!(refused::<Tuple>(&tuple(r#""sprot": 1"#)), r#""sprot" is not a field of Tuple"#);
+    assert_eq!(refused::<Tuple>(&tuple(r#""sport": 65536, "dport": 1"#)), "sport: 65536 is not a number of 16 bits");
+    assert_eq!(refused::<Tuple>(&tuple(r#""sport": 1"#)), "missing CTA_TUPLE_PROTO.CTA_PROTO_DST_PORT (at byte 44)");
+    assert_eq!(refused::<Status>(r#"["ASURED"]"#), r#""ASURED" is not the name of a bit"#);
+    assert_eq!(refused::<Protocol>(r#""tpc""#), r#""tpc" is not a Protocol"#);
+    assert_eq!(refused::<conntrack::Labels>("[128]"), "128 is not a label, 0 to 127");
+    assert_eq!(refused::<conntrack::HelperName>(r#""a name of far too many bytes""#), r#""a name of far too many bytes" is not a text of at most 15 bytes"#);
+    assert_eq!(refused::<conntrack::Changes>(r#"{"mark": {"value": -1}}"#), "mark.value: -1 is not a number of 32 bits");
+    assert_eq!(refused::<Expect>("[]"), "a list is not an object");
+}

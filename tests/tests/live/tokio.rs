@@ -1,0 +1,133 @@
+//! The forms for tokio.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use conntrack::sandbox::{Failure, Sandbox};
+use conntrack::tokio::Conntrack;
+use conntrack::{Changes, Command, Error, Filter, Flushed, NewFlow};
+
+use crate::{Outcome, cases, holds, same};
+
+cases! {
+    does_what_the_blocking_form_does,
+    streams_dumps,
+    drops_dumps_half_way,
+    survives_futures_that_are_dropped,
+    is_shared_by_tasks,
+}
+
+fn run(body: impl Future<Output = Outcome>) -> Outcome {
+    ::tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(body)
+}
+
+fn flow(port: u16) -> NewFlow {
+    NewFlow::udp(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 53).into())
+}
+
+async fn fill(ct: &Conntrack, count: u16) -> Outcome {
+    let results = ct.batch((0..count).map(|port| Command::Create(flow(port)))).await?;
+    same!(results.len(), usize::from(count));
+    results.into_iter().collect::<Result<(), Error>>()?;
+    Ok(())
+}
+
+fn does_what_the_blocking_form_does(_: &Sandbox) -> Outcome {
+    run(async {
+        let ct = Conntrack::open()?;
+        let key = flow(1).orig.into();
+        same!(ct.get(&key).await?, None);
+        ct.create(&flow(1).mark(7)).await?;
+        holds!(ct.create(&flow(1)).await.is_err_and(|error| error.is_exists()));
+        ct.update(&key, &Changes::new().mark(0).timeout(Duration::from_secs(100))).await?;
+        same!(ct.get(&key).await?.and_then(|flow| flow.mark), Some(0));
+        same!(ct.stats().await?.entries, 1);
+        holds!(ct.delete(&key).await?);
+        fill(&ct, 100).await?;
+        same!(ct.delete_matching(&Filter::all(), |flow| flow.orig.src_port() < Some(50)).await?, 50);
+        same!(ct.flush(&Filter::new().ipv4().udp().orig_src_port(50)).await?, Flushed::AtOnce);
+        same!(ct.stats().await?.entries, 49);
+        ct.flush_all().await?;
+        same!(ct.stats().await?.entries, 0);
+        Ok(())
+    })
+}
+
+fn streams_dumps(_: &Sandbox) -> Outcome {
+    run(async {
+        let ct = Conntrack::open()?;
+        fill(&ct, 1000).await?;
+        let mut flows = ct.dump().await?;
+        let mut ports = Vec::new();
+        while let Some(flow) = flows.next().await {
+            ports.extend(flow?.orig.src_port());
+        }
+        holds!(flows.next().await.is_none(), "it stays at its end");
+        ports.sort_unstable();
+        same!(ports, (0..1000).collect::<Vec<u16>>());
+        Ok(())
+    })
+}
+
+fn drops_dumps_half_way(_: &Sandbox) -> Outcome {
+    run(async {
+        let ct = Conntrack::open()?;
+        fill(&ct, 5000).await?;
+        for _ in 0..3 {
+            let mut flows = ct.dump().await?;
+            holds!(flows.next().await.is_some_and(|flow| flow.is_ok()));
+        }
+        let mut flows = ct.dump().await?;
+        let mut count = 0;
+        while let Some(flow) = flows.next().await {
+            flow?;
+            count += 1;
+        }
+        same!(count, 5000);
+        Ok(())
+    })
+}
+
+/// Polls a future once, and drops it: most often while the request is on its way.
+fn begin(future: impl Future) {
+    let _ = pin!(future).poll(&mut Context::from_waker(Waker::noop()));
+}
+
+fn survives_futures_that_are_dropped(_: &Sandbox) -> Outcome {
+    run(async {
+        let ct = Conntrack::open()?;
+        fill(&ct, 1000).await?;
+        for port in 0..100 {
+            begin(ct.get(&flow(port).orig.into()));
+            begin(ct.delete(&flow(port).orig.into()));
+            begin(ct.dump());
+        }
+        for port in 100..200 {
+            let found = ct.get(&flow(port).orig.into()).await?.ok_or("not there")?;
+            same!(found.orig, flow(port).orig, "the answer is the one to this request");
+        }
+        Ok(())
+    })
+}
+
+fn is_shared_by_tasks(_: &Sandbox) -> Outcome {
+    run(async {
+        let ct = Conntrack::open()?;
+        let tasks = (0..200).map(|port| {
+            let ct = ct.clone();
+            ::tokio::spawn(async move {
+                ct.create(&flow(port).mark(port.into())).await?;
+                let found = ct.get(&flow(port).orig.into()).await?.ok_or("not there")?;
+                holds!(found.mark == Some(port.into()));
+                Ok::<(), Failure>(())
+            })
+        });
+        for task in tasks.collect::<Vec<_>>() {
+            task.await??;
+        }
+        same!(ct.stats().await?.entries, 200);
+        Ok(())
+    })
+}
