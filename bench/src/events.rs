@@ -1,8 +1,9 @@
 //! Reading events that wait in a socket's receive buffer.
 
+use std::hint::black_box;
 use std::io::Write as _;
 
-use conntrack::{FlowKey, NewFlow, request};
+use conntrack::{Event, Events, FlowKey, Groups, NewFlow, request};
 
 use crate::args::Args;
 use crate::batch::Encoded;
@@ -27,7 +28,10 @@ struct Contestant {
 type Reader = Box<dyn FnMut(u64) -> Outcome<u64>>;
 
 /// The bare loop comes first: the others are compared with it.
-const CONTESTANTS: &[Contestant] = &[Contestant { name: "bare recv loop, no decoding", open: bare }];
+const CONTESTANTS: [Contestant; 2] = [
+    Contestant { name: "bare recv loop, no decoding", open: bare },
+    Contestant { name: "this library: every attribute", open: ours },
+];
 
 fn bare(buffer: usize) -> Outcome<Reader> {
     let mut socket = Raw::open(NEW)?;
@@ -46,8 +50,22 @@ fn bare(buffer: usize) -> Outcome<Reader> {
     }))
 }
 
+fn ours(buffer: usize) -> Outcome<Reader> {
+    let mut subscription = Events::builder().groups(Groups::NEW).receive_buffer(buffer).subscribe()?;
+    Ok(Box::new(move |most| {
+        let mut events = 0;
+        while events < most
+            && let Some(event) = subscription.try_next()?
+        {
+            let Event::New { .. } = black_box(&event) else { return Err("not the event of a new flow".into()) };
+            events += 1;
+        }
+        Ok(events)
+    }))
+}
+
 /// Measures in an empty table, and leaves it empty.
-pub(crate) fn measure(args: &Args, _figures: &mut Figures) -> Outcome<()> {
+pub(crate) fn measure(args: &Args, figures: &mut Figures) -> Outcome<()> {
     table::set_events("1")?;
     let flows: Vec<NewFlow> = mix::flows(args.entries).collect();
     let keys: Vec<FlowKey> = flows.iter().map(|flow| flow.orig.into()).collect();
@@ -82,5 +100,9 @@ pub(crate) fn measure(args: &Args, _figures: &mut Figures) -> Outcome<()> {
         ]);
     }
     table.print();
+    if let [floor, ours] = &series[..] {
+        figures.figure("events_vs_raw", ours.ratio(floor));
+        figures.figure("events_per_second", f64::from(args.entries) / ours.wall());
+    }
     Ok(())
 }

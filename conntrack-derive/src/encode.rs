@@ -12,7 +12,7 @@ pub(crate) fn expand(container: &Container) -> TokenStream {
     let ident = &container.ident;
     let body = match &container.kind {
         Kind::Transparent(ty) => return scope(container, &transparent(container, ty)),
-        Kind::Layout => return scope(container, &layout(container)),
+        Kind::Layout(_) => return scope(container, &layout(container)),
         Kind::Nest(members) => members
             .iter()
             .map(|member| {

@@ -27,9 +27,13 @@ pub(crate) fn decode(input: &DeriveInput) -> TokenStream {
             impl #generics __nla::Decode for #ident #types #bounds {
                 const SCHEMA: &'static __nla::Schema =
                     &__nla::Schema { name: "", doc: "", entries: &[], choice: false };
-                type Partial = ();
-                fn decode_in_order(_: &mut (), _: &mut __nla::Stream<'_>) {}
+                type Seen = ();
+                fn vacant() -> Self {
+                    __nla::unreachable!()
+                }
+                fn decode_in_order(_: &mut Self, _: &mut (), _: &mut __nla::Stream<'_>) {}
                 fn decode_attribute(
+                    _: &mut Self,
                     _: &mut (),
                     _: __nla::Attribute<'_>,
                     _: __nla::Mode,
@@ -39,7 +43,7 @@ pub(crate) fn decode(input: &DeriveInput) -> TokenStream {
                 fn is_empty(_: &()) -> bool {
                     __nla::unreachable!()
                 }
-                fn finish(_: ()) -> __nla::Result<Self, __nla::DecodeError> {
+                fn finish(_: &mut Self, _: ()) -> __nla::Result<(), __nla::DecodeError> {
                     __nla::unreachable!()
                 }
             }

@@ -10,7 +10,7 @@ use conntrack_spec::{Decode, Flow};
 
 use crate::error::Error;
 use crate::filter::{Filter, View};
-use crate::netlink::{Answer, Channel, Exchange, Message, Request, refusal};
+use crate::netlink::{Answer, Channel, Exchange, Message, ProtocolError, Request, refusal};
 use crate::pool::Pool;
 
 /// The flows of a table, or its expectations, as they arrive: an iterator that holds one datagram at a time, whatever
@@ -67,8 +67,10 @@ impl<T: Decode> Iterator for Dump<T> {
 
 impl<T: Decode> FusedIterator for Dump<T> {}
 
+/// Bytes of `struct nlmsghdr`.
+const HEADER: usize = 16;
 /// Bytes of `struct nlmsghdr` and `struct nfgenmsg`.
-const HEADERS: usize = 20;
+const HEADERS: usize = HEADER + 4;
 
 /// The messages of a dump, not decoded.
 #[derive(Debug)]
@@ -106,13 +108,33 @@ impl RawDump {
     fn advance(&mut self) -> Result<Option<Range<usize>>, Error> {
         loop {
             let Some(channel) = &self.channel else { return Ok(None) };
-            match channel.incoming(&self.unread).first_chunk::<16>() {
+            let left = channel.incoming(&self.unread);
+            match left.first_chunk::<16>() {
                 Some([l0, l1, l2, l3, usual @ ..]) if *usual == self.usual => {
-                    return Ok(Some(self.consume(u32::from_ne_bytes([*l0, *l1, *l2, *l3]))));
+                    let length = u32::from_ne_bytes([*l0, *l1, *l2, *l3]);
+                    // One that is longer than what is there would be read without its end.
+                    if (HEADERS..=left.len()).contains(&(length as usize)) {
+                        return Ok(Some(self.consume(length)));
+                    }
+                    self.advance_malformed(length)?;
                 }
                 _ => self.advance_unusual()?,
             }
         }
+    }
+
+    /// Ends the dump at a reply whose length cannot be: where the next one starts is not known.
+    #[cold]
+    fn advance_malformed(&mut self, length: u32) -> Result<(), Error> {
+        self.channel = None;
+        let available = self.unread.len();
+        let error = match length as usize {
+            length if (HEADER..=available).contains(&length) => {
+                ProtocolError::Body { found: length.saturating_sub(HEADER), expected: HEADERS - HEADER }
+            }
+            _ => ProtocolError::MessageLength { claimed: length, available },
+        };
+        Err(error.into())
     }
 
     /// Moves past the message at the front, and tells where its attributes are.
@@ -178,7 +200,8 @@ impl RawDump {
 
     /// Gives the socket back: the exchange has ended.
     fn release(&mut self) {
-        if let Some(channel) = self.channel.take() {
+        if let Some(mut channel) = self.channel.take() {
+            channel.end();
             self.pool.put(channel);
         }
     }

@@ -69,10 +69,10 @@ impl Conntrack {
     /// If the master has as many of the class as its helper allows, the oldest of them is deleted.
     ///
     /// # Errors
-    /// * [`Error::is_exists`] if it is there, or a wider one is.
+    /// * [`Error::is_exists`] if one is there that expects its tuple: the same, or a wider one.
     /// * [`Error::is_not_found`] if there is no such master in the zone.
     /// * `EOPNOTSUPP` if the master has no helper.
-    /// * `EBUSY` if one is there that it would be in the way of.
+    /// * `EBUSY` if it overlaps one that is there, such as a narrower one.
     /// * `EINVAL` if the helper has no such class, or the kernel no such function or flag.
     /// * `EMFILE` if the network namespace has as many as it may (`nf_conntrack_expect_max`).
     pub fn create_expectation(&self, expect: &NewExpect) -> Result<(), Error> {
@@ -82,8 +82,8 @@ impl Conntrack {
     /// Sets how long an expectation goes on living (`IPCTNL_MSG_EXP_NEW`). Nothing else of it can be changed.
     ///
     /// # Errors
-    /// [`Error::is_not_found`] if there is none, or no such master; `EBUSY` if the mask is not the expectation's; the
-    /// tuples make no sense, the time is too long, or the kernel refuses.
+    /// [`Error::is_not_found`] if there is none, or no such master; the tuples make no sense, the time is too long, or the
+    /// kernel refuses.
     pub fn update_expectation_timeout(&self, update: &ExpectUpdate) -> Result<(), Error> {
         self.execute(&request::update(update)?)
     }

@@ -26,8 +26,7 @@ pub type ExpectFunction = NulString<63>;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Expect {
-    /// The first packet of the expected flow, as far as the mask says. Of its source, bits that the mask does not have
-    /// are 0.
+    /// The first packet of the expected flow, as far as the mask says: of its source, bits outside the mask mean nothing.
     #[nla(CTA_EXPECT_TUPLE)]
     pub tuple: Tuple,
     /// Which bits of the source count, address and port; of the destination, all do. The protocol is the tuple's; for

@@ -110,7 +110,9 @@ pub use seq_adj::SeqAdj;
 pub use stats::{CpuStats, ExpectStats, GlobalStats, PerCpu};
 pub use status::Status;
 pub use synproxy::Synproxy;
-pub use text::{FlowText, LabelNames};
+pub use text::{FlowText, LabelNames, TextError, TextErrorKind};
+#[doc(hidden)]
+pub use text::{Word, Words};
 pub use timeout_policy::{DefaultTimeouts, DefaultTimeoutsKey, PolicyKey, PolicyName, TimeoutPolicy};
 pub use timeouts::{
     DccpTimeouts, GenericTimeouts, GreTimeouts, IcmpTimeouts, Icmpv6Timeouts, SctpTimeouts, TcpTimeouts, Timeouts,

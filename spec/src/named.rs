@@ -97,6 +97,12 @@ macro_rules! payload {
             };
 
             #[inline(always)]
+            fn vacant() -> Self {
+                let $from = <$wire as $crate::codec::DecodePayload>::vacant();
+                $make
+            }
+
+            #[inline(always)]
             fn decode_payload(payload: &[u8], mode: $crate::codec::Mode) -> Result<Self, $crate::codec::DecodeError> {
                 <$wire as $crate::codec::DecodePayload>::decode_payload(payload, mode).map(|$from| $make)
             }

@@ -4,9 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use conntrack_derive::{Decode, Encode};
 
-use crate::{
-    Expect, ExpectFlags, ExpectFunction, ExpectNat, Family, FlowDirection, HelperName, L4, Seconds, Tuple,
-};
+use crate::{Expect, ExpectFlags, ExpectFunction, ExpectNat, Family, FlowDirection, HelperName, L4, Seconds, Tuple};
 
 /// The three tuples of an expectation and the zone that they are in: the kernel requires all of them, to create one and
 /// to change one (`ctnetlink_new_expect`).

@@ -41,7 +41,9 @@ macro_rules! tagged {
                 match self {
                     $(Self::$variant(content) => $crate::codec::Encode::encode_attributes(content, writer),)*
                     Self::Other { $content_field, .. } => {
-                        $content_field.iter().for_each(|attribute| attribute.encode(writer));
+                        for attribute in $content_field {
+                            attribute.encode(writer);
+                        }
                     }
                 }
             }
@@ -85,24 +87,30 @@ macro_rules! tagged {
                 choice: false,
             };
 
-            type Partial = $crate::codec::TaggedPartial<$tag_type>;
+            type Seen = $crate::codec::TaggedSeen<$tag_type>;
 
-            fn decode_in_order(_: &mut Self::Partial, _: &mut $crate::codec::Stream<'_>) {}
+            fn vacant() -> Self {
+                Self::Other { $tag_field: $crate::codec::DecodePayload::vacant(), $content_field: Vec::new() }
+            }
+
+            fn decode_in_order(_: &mut Self, _: &mut Self::Seen, _: &mut $crate::codec::Stream<'_>) {}
 
             fn decode_attribute(
-                partial: &mut Self::Partial,
+                _: &mut Self,
+                seen: &mut Self::Seen,
                 attribute: $crate::codec::Attribute<'_>,
                 mode: $crate::codec::Mode,
             ) -> Result<bool, $crate::codec::DecodeError> {
-                partial.decode_attribute::<Self>(attribute, mode)
+                seen.decode_attribute::<Self>(attribute, mode)
             }
 
-            fn is_empty(partial: &Self::Partial) -> bool {
-                partial.is_empty()
+            fn is_empty(seen: &Self::Seen) -> bool {
+                seen.is_empty()
             }
 
-            fn finish(partial: Self::Partial) -> Result<Self, $crate::codec::DecodeError> {
-                partial.finish()
+            fn finish(value: &mut Self, seen: Self::Seen) -> Result<(), $crate::codec::DecodeError> {
+                *value = seen.finish()?;
+                Ok(())
             }
         }
     };

@@ -46,9 +46,29 @@ macro_rules! types {
 
 /// All of them. A test compares this list with the table of messages.
 pub const TYPES: &[Type] = types![
-    Flow, NewFlow, FlowUpdate, FlowKey, FlowFilter, Changes, Expect, NewExpect, ExpectUpdate, ExpectKey, ExpectMaster,
-    ExpectHelper, GlobalStats, CpuStats, ExpectStats, TimeoutPolicy, PolicyKey, DefaultTimeouts, DefaultTimeoutsKey,
-    UserHelper, UserHelperKey, NoAttributes, ExtAck,
+    Flow,
+    NewFlow,
+    FlowUpdate,
+    FlowKey,
+    FlowFilter,
+    Changes,
+    Expect,
+    NewExpect,
+    ExpectUpdate,
+    ExpectKey,
+    ExpectMaster,
+    ExpectHelper,
+    GlobalStats,
+    CpuStats,
+    ExpectStats,
+    TimeoutPolicy,
+    PolicyKey,
+    DefaultTimeouts,
+    DefaultTimeoutsKey,
+    UserHelper,
+    UserHelperKey,
+    NoAttributes,
+    ExtAck,
 ];
 
 /// The struct that `schema` declares.

@@ -1,4 +1,4 @@
-//! What a kernel really sent: all of it is declared, and no damage to it does worse than an error.
+//! What a kernel really sent: all of it is declared. What damage does to it is tried in `corruption.rs`.
 //!
 //! The captures are those of a little-endian machine, and netlink's headers are in host byte order.
 #![cfg(target_endian = "little")]
@@ -6,7 +6,7 @@
 use conntrack::codec::{Mode, decode};
 use conntrack::{Flow, L4, Protocol, Status};
 use conntrack_tests::captures::{self, Message};
-use conntrack_tests::paths::{check, decode_both_ways};
+use conntrack_tests::paths::decode_both_ways;
 
 /// The flows of one capture.
 fn flows(name: &str) -> Vec<Flow> {
@@ -43,33 +43,6 @@ fn the_kernel_order_is_the_declared_order() {
         let flow: Flow = decode(message.attributes()).unwrap();
         let again = conntrack::codec::encode(&flow).unwrap();
         assert_eq!(again, message.attributes(), "{capture}.hex, encoded again");
-    }
-}
-
-#[test]
-fn every_truncation_is_a_value_or_an_error() {
-    for (_, message) in captures::flows() {
-        let attributes = message.attributes();
-        for end in 0..attributes.len() {
-            check::<Flow>(&attributes[..end]);
-        }
-    }
-}
-
-#[test]
-fn every_corrupted_byte_is_a_value_or_an_error() {
-    for (_, message) in captures::flows() {
-        let mut attributes = message.attributes().to_vec();
-        for at in 0..attributes.len() {
-            let was = attributes[at];
-            let ones = (0..8).map(|bit| was ^ 1 << bit);
-            let edges = [0, 1, 0x7f, 0x80, 0xff, was.wrapping_add(1), was.wrapping_sub(1), was.wrapping_add(4)];
-            for value in ones.chain(edges).filter(|value| *value != was) {
-                attributes[at] = value;
-                check::<Flow>(&attributes);
-            }
-            attributes[at] = was;
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use conntrack::codec::{Decode, RawAttribute, decode};
+use conntrack::codec::{RawAttribute, decode};
 use conntrack::{
     CpuStats, Expect, ExpectFlags, Flow, FlowKey, GreTimeouts, NewFlow, PerCpu, ProtoInfo, Protocol, Seconds, Status,
     TcpFlagBits, TcpFlags, TimeoutPolicy, Timeouts, Tuple,
@@ -78,7 +78,8 @@ fn what_nobody_declared() {
 
 #[test]
 fn choices_that_another_attribute_makes() {
-    let policy = TimeoutPolicy::new("slow".parse().unwrap(), conntrack::Family::IPV6, GreTimeouts::new().replied(Seconds(9)));
+    let policy =
+        TimeoutPolicy::new("slow".parse().unwrap(), conntrack::Family::IPV6, GreTimeouts::new().replied(Seconds(9)));
     survives(&policy);
     assert_eq!(
         to_value(&policy).unwrap(),
@@ -105,16 +106,13 @@ fn shape() {
 
 #[test]
 fn parts() {
-    let write = |value: &dyn Fn() -> serde_json::Value| value();
     let flags = TcpFlags { flags: 0x0a, mask: 0xff };
     survives(&flags);
     assert_eq!(to_value(flags).unwrap()["flags"], json!(["SACK_PERM", "BE_LIBERAL"]));
-    assert_eq!(to_value(TcpFlagBits::all()).unwrap(), json!([
-        "TCP_FLAG_WINDOW_SCALE", "TCP_FLAG_SACK_PERM", "TCP_FLAG_CLOSE_INIT", "TCP_FLAG_BE_LIBERAL",
-        "TCP_FLAG_DATA_UNACKNOWLEDGED", "TCP_FLAG_MAXACK_SET", "EXP_CHALLENGE_ACK", "TCP_SIMULTANEOUS_OPEN"
-    ]));
+    survives(&TcpFlagBits::all());
+    assert_eq!(to_value(TcpFlagBits::CLOSE_INIT).unwrap(), json!(["CLOSE_INIT"]));
     assert_eq!(to_value(ExpectFlags::PERMANENT | ExpectFlags::USERSPACE).unwrap(), json!(["PERMANENT", "USERSPACE"]));
-    assert_eq!(write(&|| to_value(conntrack::FlowDirection::REPLY).unwrap()), json!("REPLY"));
+    assert_eq!(to_value(conntrack::FlowDirection::REPLY).unwrap(), json!("REPLY"));
     let key = FlowKey::new(Tuple::udp("[::1]:1".parse().unwrap(), "[::2]:2".parse().unwrap()))
         .with_id(conntrack::FlowId([0, 0, 1, 0]));
     assert_eq!(
@@ -136,11 +134,17 @@ fn refusals() {
     let tuple = |fields: &str| format!(r#"{{"src": "::1", "dst": "::2", "protocol": "tcp", {fields}}}"#);
     assert_eq!(refused::<Tuple>(&tuple(r#""sprot": 1"#)), r#""sprot" is not a field of Tuple"#);
     assert_eq!(refused::<Tuple>(&tuple(r#""sport": 65536, "dport": 1"#)), "sport: 65536 is not a number of 16 bits");
-    assert_eq!(refused::<Tuple>(&tuple(r#""sport": 1"#)), "missing CTA_TUPLE_PROTO.CTA_PROTO_DST_PORT (at byte 44)");
+    assert_eq!(refused::<Tuple>(&tuple(r#""sport": 1"#)), "dport is missing (missing CTA_PROTO_DST_PORT)");
     assert_eq!(refused::<Status>(r#"["ASURED"]"#), r#""ASURED" is not the name of a bit"#);
     assert_eq!(refused::<Protocol>(r#""tpc""#), r#""tpc" is not a Protocol"#);
     assert_eq!(refused::<conntrack::Labels>("[128]"), "128 is not a label, 0 to 127");
-    assert_eq!(refused::<conntrack::HelperName>(r#""a name of far too many bytes""#), r#""a name of far too many bytes" is not a text of at most 15 bytes"#);
-    assert_eq!(refused::<conntrack::Changes>(r#"{"mark": {"value": -1}}"#), "mark.value: -1 is not a number of 32 bits");
+    assert_eq!(
+        refused::<conntrack::HelperName>(r#""a name of far too many bytes""#),
+        r#""a name of far too many bytes" is not a text of at most 15 bytes"#
+    );
+    assert_eq!(
+        refused::<conntrack::Changes>(r#"{"mark": {"value": -1}}"#),
+        "mark.value: -1 is not a number of 32 bits"
+    );
     assert_eq!(refused::<Expect>("[]"), "a list is not an object");
 }

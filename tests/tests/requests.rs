@@ -3,23 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use conntrack::codec::{BoundedBytes, encode};
+use conntrack::codec::BoundedBytes;
 use conntrack::netlink::Request;
 use conntrack::*;
 use conntrack_tests::captures;
-
-/// The request's bytes, explained. The kernel's answers carry its number; 1 here.
-fn explained(request: &Request<'_>) -> String {
-    let mut datagram = Vec::new();
-    request.encode(1, &mut datagram).expect("encodes");
-    dissect_message(&datagram).to_string()
-}
-
-fn structure<T: Encode + Decode + PartialEq + std::fmt::Debug>(value: &T) -> String {
-    let bytes = encode(value).expect("encodes");
-    assert_eq!(&codec::decode_with::<T>(&bytes, codec::Mode::Strict).expect("decodes"), value);
-    dissect(T::SCHEMA, &bytes).to_string()
-}
+use conntrack_tests::explain::{explained, structure};
 
 fn v4(last: u8, port: u16) -> SocketAddr {
     ([10, 0, 0, last], port).into()

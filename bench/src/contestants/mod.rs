@@ -27,14 +27,13 @@ pub(crate) struct Contestant {
 }
 
 /// The floor comes first: the others are compared with it.
-///
-/// A parallel dump of this library belongs behind `ours::COLLECTED`, with the id `parallel`.
 pub(crate) const ALL: &[Contestant] = &[
     floor::FLOOR,
     floor::TWO_FLOORS,
     ours::FULL,
     ours::PROJECTION,
     ours::COLLECTED,
+    ours::PARALLEL,
     nlink::STREAM,
     netlink_bindings::ITERATE,
     #[cfg(libnetfilter_conntrack)]

@@ -22,6 +22,12 @@ pub(super) const COLLECTED: Contestant = Contestant {
     run: || Ok(collected()?.len() as u64),
     check: || Ok(sum(&collected()?)),
 };
+pub(super) const PARALLEL: Contestant = Contestant {
+    id: "conntrack-parallel",
+    name: "this library: every attribute, in parallel",
+    run: parallel,
+    check: check_parallel,
+};
 
 /// What a program that watches marks wants of a flow.
 #[derive(Debug, Decode)]
@@ -77,6 +83,23 @@ fn check_projection() -> Outcome<Sums> {
 
 fn collected() -> Outcome<Vec<Flow>> {
     Ok(Conntrack::open()?.dump()?.collect::<Result<_, _>>()?)
+}
+
+fn parallel() -> Outcome<u64> {
+    let mut flows = 0;
+    for flow in Conntrack::open()?.dump_parallel()? {
+        black_box(&flow?);
+        flows += 1;
+    }
+    Ok(flows)
+}
+
+fn check_parallel() -> Outcome<Sums> {
+    let mut sums = Sums::default();
+    for flow in Conntrack::open()?.dump_parallel()? {
+        add(&mut sums, &flow?);
+    }
+    Ok(sums)
 }
 
 fn sum(flows: &[Flow]) -> Sums {

@@ -1,7 +1,9 @@
 //! Which flows.
 
 pub mod bpf;
+mod display;
 mod matches;
+mod parse;
 mod plan;
 
 use std::ops::RangeInclusive;
@@ -26,6 +28,9 @@ pub use plan::Plan;
 ///
 /// let unanswered_dns = Filter::new().ipv4().udp().orig_dst_port(53).without_status(Status::SEEN_REPLY);
 /// let web_of_a_site = Filter::new().orig_src("2001:db8::/32".parse::<ipnet::IpNet>()?).tcp().orig_dst_port(80..=443);
+/// // The same from text, and printed as it.
+/// let from_text: Filter = "family=ipv4 proto=udp dport=53 status=!seen_reply".parse()?;
+/// assert_eq!(from_text, unanswered_dns);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -27,7 +27,7 @@ pub enum Change {
     /// A flow is gone.
     Removed {
         /// What is known of it: all that was known before, and with [`Removal::Destroyed`] what its end told, such as
-        /// the final counters and times.
+        /// the final counters and times; with [`Removal::Unmatched`] what it has become.
         flow: Box<Flow>,
         /// How that is known.
         how: Removal,

@@ -5,7 +5,7 @@
 //!
 //! use conntrack::{Change, Filter, Mirror};
 //!
-//! let mut mirror = Mirror::start(Filter::all())?;
+//! let mut mirror = Mirror::start(&Filter::all())?;
 //! println!("{} flows", mirror.len());
 //! loop {
 //!     for change in mirror.wait(Duration::from_secs(1))? {
@@ -108,8 +108,8 @@ impl Mirror {
     /// # Errors
     /// [`Error::MissingCapability`] without `CAP_NET_ADMIN`, the filter contradicts itself, or the system refuses a
     /// socket or a dump.
-    pub fn start(filter: Filter) -> Result<Self, Error> {
-        Self::builder().filter(&filter).start()
+    pub fn start(filter: &Filter) -> Result<Self, Error> {
+        Self::builder().filter(filter).start()
     }
 
     /// Mirrors elsewhere or otherwise.
@@ -207,8 +207,8 @@ impl Mirror {
         self.reconciler.check(Instant::now());
     }
 
-    /// Whether, as far as can be known, it is what the kernel's table was when the last event was taken: nothing has been
-    /// lost that was not made good since.
+    /// Whether, as far as can be known, it is what the kernel's table was at the end of the last [`wait`](Self::wait):
+    /// nothing has been lost that was not made good since, and nothing was left to be read.
     pub fn is_synchronised(&self) -> bool {
         self.reconciler.is_synchronised()
     }

@@ -32,7 +32,8 @@ const BATCH: usize = 1024;
 /// * The kernel fills one part of a dump while the part before it is received. So a part is newer than every event
 ///   taken before the receive before. An event taken since may be newer or older: if the two contradict each other, the
 ///   flow is asked for alone.
-/// * The end of a flow is final. As long as a part may be older, a flow in it that has ended since is a ghost.
+/// * The end of a flow is final. As long as a part may be older, a flow in it that has ended since is a ghost; so is one that
+///   has ceased to meet the filter.
 /// * What a dump lacks did not exist when it passed by. But its end may be in the queue of events and have more to say:
 ///   it is believed to be gone only when that queue has been empty.
 /// * The beginning of a flow where a dump has seen another one is old news, as long as the queue has not been empty
@@ -43,13 +44,16 @@ pub struct Reconciler {
     table: Table,
     changes: VecDeque<Change>,
     now: Moment,
+    /// The queue was empty after the last event.
+    is_drained: bool,
     /// So many events may be in the queue at most.
     capacity: u64,
     dump: Option<Dump>,
     /// Dumps and answers so far.
     looks: u64,
-    /// Flows that have ended while a dump is under way, with the number of their event.
-    graves: HashMap<Place, (FlowId, u64)>,
+    /// Places of flows that are not in the mirror by the last event about them: they have ended, or do not meet the
+    /// filter. With the number of that event; only those while a dump is under way.
+    absent: HashMap<Place, u64>,
     /// Places to ask for.
     questions: VecDeque<Place>,
     asked: HashSet<Place>,
@@ -109,10 +113,11 @@ impl Reconciler {
             table: Table::default(),
             changes: VecDeque::new(),
             now: Moment::default(),
+            is_drained: false,
             capacity,
             dump: None,
             looks: 0,
-            graves: HashMap::new(),
+            absent: HashMap::new(),
             questions: VecDeque::new(),
             asked: HashSet::new(),
             suspects: VecDeque::new(),
@@ -124,12 +129,13 @@ impl Reconciler {
     /// An event.
     pub fn event(&mut self, event: Event) {
         self.now.events += 1;
+        self.is_drained = false;
         match event {
             // The loser of a race between two packets for one place. It lives a second and is in no dump.
             Event::New(flow, _) | Event::Update(flow, _) if flow.status.contains(Status::UNTRACKED) => {}
-            Event::New(flow, _) => self.told(flow, true),
-            Event::Update(flow, _) => self.told(flow, false),
-            Event::Destroy(flow, _) => self.ended(flow),
+            Event::New(flow, _) => self.about(flow, |mirror, place, flow| mirror.told(place, flow, true)),
+            Event::Update(flow, _) => self.about(flow, |mirror, place, flow| mirror.told(place, flow, false)),
+            Event::Destroy(flow, _) => self.about(flow, Self::ended),
             Event::Overrun { lost } => {
                 self.stats.overruns += 1;
                 self.stats.lost += u64::from(lost);
@@ -149,6 +155,7 @@ impl Reconciler {
     /// No event is there. Whatever happened before this has been told, or an overrun will be.
     pub fn drained(&mut self) {
         self.now.drains += 1;
+        self.is_drained = true;
     }
 
     /// A dump was started, and its first part received, after the last event that was taken.
@@ -164,7 +171,7 @@ impl Reconciler {
         if let Some(dump) = &mut self.dump {
             (dump.before, dump.receive) = (dump.receive, self.now.events);
             let before = dump.before;
-            self.graves.retain(|_, (_, event)| *event > before);
+            self.absent.retain(|_, event| *event > before);
         }
     }
 
@@ -175,7 +182,7 @@ impl Reconciler {
             return;
         }
         let place = Place::of_orig(&flow);
-        if self.graves.contains_key(&place) && self.table.at(&place).is_none() {
+        if self.absent.contains_key(&place) {
             return self.ask(place);
         }
         match self.table.at_mut(&place) {
@@ -196,7 +203,7 @@ impl Reconciler {
     pub fn dump_ended(&mut self, now: Instant, complete: bool) {
         let Some(dump) = self.dump.take() else { return };
         self.pace.ended(now);
-        self.graves.clear();
+        self.absent.clear();
         self.stats.dumps += 1;
         if !complete {
             self.stats.failed_dumps += 1;
@@ -228,8 +235,10 @@ impl Reconciler {
         // The kernel also finds a flow by its other direction: that is not the one that was asked for.
         match flow.filter(|flow| Place::of_orig(flow) == place) {
             Some(flow) if self.filter.matches(&flow) => self.seen(flow),
-            Some(_) => self.remove(&place, Removal::Unmatched),
-            None => self.suspect(place),
+            Some(flow) if self.table.at(&place).is_some_and(|entry| entry.flow.id == flow.id) => {
+                self.replace(&place, flow);
+            }
+            _ => self.suspect(place),
         }
     }
 
@@ -256,10 +265,11 @@ impl Reconciler {
     }
 
     /// Whether, as far as can be known, the copy is what the table was when the queue of events was last found empty: no
-    /// event has been lost since the last dump began, and nothing is left to be found out.
+    /// event has been lost since the last dump began, none has been taken since, and nothing is left to be found out.
     #[must_use]
     pub fn is_synchronised(&self) -> bool {
-        !self.pace.is_lost() && self.dump.is_none() && self.questions.is_empty() && self.suspects.is_empty()
+        let all_asked = self.dump.is_none() && self.questions.is_empty() && self.suspects.is_empty();
+        self.is_drained && all_asked && !self.pace.is_lost()
     }
 
     /// The next change, until all are told.
@@ -307,9 +317,20 @@ impl Reconciler {
         self.len() == 0
     }
 
-    /// A `NEW` or `UPDATE` event.
-    fn told(&mut self, event: Flow, is_new: bool) {
+    /// An event about a flow: a part of the dump that is under way may say something older.
+    fn about(&mut self, event: Flow, take: impl FnOnce(&mut Self, Place, Flow)) {
         let place = Place::of_orig(&event);
+        take(self, place, event);
+        let is_there = self.table.at(&place).is_some_and(|entry| entry.known.event == self.now.events);
+        if is_there {
+            self.absent.remove(&place);
+        } else if self.dump.is_some() {
+            self.absent.insert(place, self.now.events);
+        }
+    }
+
+    /// A `NEW` or `UPDATE` event.
+    fn told(&mut self, place: Place, event: Flow, is_new: bool) {
         let now = self.now;
         match self.table.at_mut(&place) {
             Some(entry) if entry.flow.id == event.id => {
@@ -344,11 +365,7 @@ impl Reconciler {
     }
 
     /// A `DESTROY` event.
-    fn ended(&mut self, event: Flow) {
-        let place = Place::of_orig(&event);
-        if self.dump.is_some() {
-            self.graves.insert(place, (event.id, self.now.events));
-        }
+    fn ended(&mut self, place: Place, event: Flow) {
         // If another one is there, this one's end has been told before.
         if self.table.at(&place).is_some_and(|entry| entry.flow.id == event.id)
             && let Some(entry) = self.table.remove(&place)
@@ -383,15 +400,14 @@ impl Reconciler {
 
     /// Puts a new state of a flow in the place of the old one.
     fn replace(&mut self, place: &Place, flow: Flow) {
-        if !self.filter.matches(&flow) {
-            return self.remove(place, Removal::Unmatched);
-        }
         let Some(entry) = self.table.at_mut(place) else { return };
-        if merge::differs(&entry.flow, &flow) {
-            let (before, after) = (Box::new(entry.flow.clone()), Box::new(flow.clone()));
-            self.changes.push_back(Change::Changed { before, after });
+        let before = std::mem::replace(&mut entry.flow, flow);
+        if !self.filter.matches(&entry.flow) {
+            self.remove(place, Removal::Unmatched);
+        } else if merge::differs(&before, &entry.flow) {
+            let after = Box::new(entry.flow.clone());
+            self.changes.push_back(Change::Changed { before: Box::new(before), after });
         }
-        entry.flow = flow;
     }
 
     fn remove(&mut self, place: &Place, how: Removal) {

@@ -125,13 +125,10 @@ impl Table {
         let orig = Place::of_orig(&entry.flow);
         let before = self.remove(&orig);
         let (reply, id) = (Place::of_reply(&entry.flow), entry.flow.id);
-        let slot = match self.free.pop() {
-            Some(slot) => slot,
-            None => {
-                self.slots.push(None);
-                u32::try_from(self.slots.len().saturating_sub(1)).unwrap_or(u32::MAX)
-            }
-        };
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            u32::try_from(self.slots.len().saturating_sub(1)).unwrap_or(u32::MAX)
+        });
         if let Some(place) = self.slots.get_mut(slot as usize) {
             *place = Some(entry);
             self.by_orig.insert(orig, slot);

@@ -21,6 +21,8 @@ pub struct Channel {
     timeout: Option<Duration>,
     outgoing: Vec<u8>,
     incoming: Box<[u8]>,
+    /// An exchange has begun and not ended. Before the next one begins, what this one left in the queue has to go.
+    under_way: bool,
 }
 
 impl Channel {
@@ -39,7 +41,7 @@ impl Channel {
 
     pub(crate) fn over(socket: Socket) -> Self {
         socket.request_extended_acks();
-        Self { socket, seq: 0, timeout: None, outgoing: Vec::new(), incoming: vec![0; BUFFER].into() }
+        Self { socket, seq: 0, timeout: None, outgoing: Vec::new(), incoming: vec![0; BUFFER].into(), under_way: false }
     }
 
     /// How long the answers to a request may take; without a limit, for ever. Initially there is none.
@@ -79,10 +81,12 @@ impl Channel {
 
     /// Sends a request.
     pub(crate) fn send(&mut self, request: &Request<'_>) -> Result<Exchange, Error> {
+        self.clear()?;
         let seq = self.take_numbers(1);
         self.outgoing.clear();
         request.flags(NLM_F_ACK).encode(seq, &mut self.outgoing)?;
         self.socket.send(&self.outgoing).map_err(Error::io(request.operation))?;
+        self.under_way = true;
         Ok(Exchange::new(seq, self.socket.port()))
     }
 
@@ -101,8 +105,10 @@ impl Channel {
         }
         let mut exchange = BatchExchange::new(first, starts.len(), self.socket.port());
         let Some(last) = starts.last() else { return Ok(exchange.finish()) };
+        self.clear()?;
         set_ack(datagram.get_mut(*last..));
         self.socket.send(datagram).map_err(Error::io("sending a batch"))?;
+        self.under_way = true;
         let deadline = Deadline::starting_now(self.timeout);
         while !exchange.is_done() {
             let received = if exchange.may_be_all() { self.receive_now()? } else { Some(self.receive()?) };
@@ -117,9 +123,17 @@ impl Channel {
                     None => exchange.take(message)?,
                 }
             }
-            deadline.check()?;
+            if !exchange.is_done() {
+                deadline.check()?;
+            }
         }
+        self.end();
         Ok(exchange.finish())
+    }
+
+    /// Notes that the exchange has ended: nothing more will come for it.
+    pub(crate) fn end(&mut self) {
+        self.under_way = false;
     }
 
     /// The first of `count` consecutive request numbers. 0 is the number of events and of what the kernel sends unasked.
@@ -131,6 +145,20 @@ impl Channel {
         let first = self.seq.saturating_add(1);
         self.seq = self.seq.saturating_add(count);
         first
+    }
+
+    /// Reads and drops what an exchange that failed has left: after an overrun, the queue is still full, and the next
+    /// answer would find no room either.
+    fn clear(&mut self) -> Result<(), Error> {
+        let deadline = Deadline::starting_now(self.timeout);
+        while self.under_way {
+            match self.socket.receive_now(&mut self.incoming) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.end(),
+                // That it overran is known.
+                Ok(_) | Err(_) => deadline.check()?,
+            }
+        }
+        Ok(())
     }
 
     /// Receives a datagram of the kernel if one is there.
@@ -154,9 +182,12 @@ impl Channel {
     pub(crate) fn receive(&mut self) -> Result<usize, Error> {
         let deadline = Deadline::starting_now(self.timeout);
         loop {
-            let received = self.socket.receive(&mut self.incoming).map_err(|error| deadline.or_io(error))?;
-            if received.sender == KERNEL {
-                return self.whole(received);
+            match self.socket.receive(&mut self.incoming) {
+                Ok(received) if received.sender == KERNEL => return self.whole(received),
+                // Another process, or a signal, after which the system would wait the whole time again.
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(deadline.or_io(error)),
             }
             deadline.check()?;
         }
@@ -188,9 +219,12 @@ impl Channel {
             for message in Messages::new(self.incoming(&(0..length))) {
                 match exchange.take(message?)? {
                     Answer::Reply(message) => on_reply(message),
-                    Answer::Done if exchange.is_interrupted() => return Err(Error::Interrupted),
-                    Answer::Done => return Ok(()),
+                    Answer::Done => {
+                        self.end();
+                        return if exchange.is_interrupted() { Err(Error::Interrupted) } else { Ok(()) };
+                    }
                     Answer::Refused(refused) => {
+                        self.end();
                         return Err(refusal(request.operation, request.schema, &self.outgoing, refused));
                     }
                     Answer::Unrelated => deadline.check()?,

@@ -1,8 +1,6 @@
 //! Expectations.
 
-use conntrack_spec::uapi::{
-    IPCTNL_MSG_EXP_DELETE, IPCTNL_MSG_EXP_GET, IPCTNL_MSG_EXP_NEW, NFNL_SUBSYS_CTNETLINK_EXP,
-};
+use conntrack_spec::uapi::{IPCTNL_MSG_EXP_DELETE, IPCTNL_MSG_EXP_GET, IPCTNL_MSG_EXP_NEW, NFNL_SUBSYS_CTNETLINK_EXP};
 use conntrack_spec::{
     Decode, Encode, ExpectHelper, ExpectKey, ExpectMaster, ExpectUpdate, Family, NewExpect, NoAttributes,
 };

@@ -1,8 +1,6 @@
 //! Helpers in user space.
 
-use conntrack_spec::uapi::{
-    NFNL_MSG_CTHELPER_DEL, NFNL_MSG_CTHELPER_GET, NFNL_MSG_CTHELPER_NEW, NFNL_SUBSYS_CTHELPER,
-};
+use conntrack_spec::uapi::{NFNL_MSG_CTHELPER_DEL, NFNL_MSG_CTHELPER_GET, NFNL_MSG_CTHELPER_NEW, NFNL_SUBSYS_CTHELPER};
 use conntrack_spec::{Decode, Encode, UserHelper, UserHelperKey};
 
 use super::NOTHING;

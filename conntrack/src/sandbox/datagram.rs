@@ -72,15 +72,22 @@ impl Datagram {
     }
 }
 
+/// The kernel answers before the send returns.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Sends `request` to the kernel and collects its answers: one for each of the `expected` messages that asked for it,
 /// or up to the first refusal, behind which there may be none.
 fn transact(protocol: Protocol, request: &[u8], expected: usize) -> io::Result<Vec<Ack>> {
     let socket = Socket::open(protocol)?;
+    socket.set_receive_timeout(Some(PATIENCE))?;
     socket.send(request)?;
     let mut acks = Vec::new();
     let mut buffer = vec![0; 8192];
     while acks.len() < expected && acks.iter().all(|ack: &Ack| ack.error == 0) {
-        let received = socket.receive(&mut buffer)?;
+        let received = match socket.receive(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            result => result?,
+        };
         if received.sender == 0 {
             acks.extend(answers(buffer.get(..received.length).unwrap_or_default()));
         }

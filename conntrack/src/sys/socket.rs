@@ -100,18 +100,19 @@ impl Socket {
         if sent == datagram.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
     }
 
-    /// Receives one datagram, waiting for it as long as [`set_receive_timeout`](Self::set_receive_timeout) says.
+    /// Receives one datagram, waiting for it as long as [`set_receive_timeout`](Self::set_receive_timeout) says, or
+    /// until a signal comes: `Interrupted`. Called again, it waits the whole time again.
     pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        self.receive_with(buffer, RecvFlags::TRUNC)
+        Ok(self.receive_with(buffer, RecvFlags::TRUNC)?)
     }
 
     /// Receives one datagram that is there already; `WouldBlock` if none is.
     pub(crate) fn receive_now(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        self.receive_with(buffer, RecvFlags::TRUNC | RecvFlags::DONTWAIT)
+        retry(|| self.receive_with(buffer, RecvFlags::TRUNC | RecvFlags::DONTWAIT))
     }
 
-    fn receive_with(&self, buffer: &mut [u8], flags: RecvFlags) -> io::Result<Received> {
-        let (length, whole, sender) = retry(|| rustix::net::recvfrom(&self.fd, &mut *buffer, flags))?;
+    fn receive_with(&self, buffer: &mut [u8], flags: RecvFlags) -> rustix::io::Result<Received> {
+        let (length, whole, sender) = rustix::net::recvfrom(&self.fd, &mut *buffer, flags)?;
         let sender = sender.map(SocketAddrNetlink::try_from).transpose()?;
         Ok(Received {
             length: length.min(whole),

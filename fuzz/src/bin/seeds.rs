@@ -26,13 +26,15 @@ fn seeds() -> [(&'static str, BTreeSet<Vec<u8>>); 9] {
     // Of whatever is not captured, what another message looks like is better than nothing.
     let typed: BTreeSet<_> = attributes()
         .flat_map(|(message, attributes)| {
-            let own = Message::of(message.kind).and_then(|of| if message.flags & 1 == 0 { of.received } else { of.request });
+            let own =
+                Message::of(message.kind).and_then(|of| if message.flags & 1 == 0 { of.received } else { of.request });
             let fits = move |name| own.is_none_or(|own| own.name.contains(name));
             TYPES.iter().filter(move |of| fits(of.schema.name)).filter_map(move |of| with_type(of, attributes))
         })
         .collect();
     let whole = messages().flat_map(|message| TYPES.first().and_then(|of| with_type(of, &message.bytes)));
-    let exchanges = captures.iter().map(|capture| with_lengths(capture.messages.iter().map(|m| readdressed(&m.bytes, 7))));
+    let exchanges =
+        captures.iter().map(|capture| with_lengths(capture.messages.iter().map(|m| readdressed(&m.bytes, 7))));
     let batches = captures.iter().map(|capture| [vec![4], with_lengths(numbered(capture))].concat());
     let events = captures.iter().flat_map(|capture| {
         let datagrams = capture.messages.iter().map(|message| [&[2, 0], &*message.bytes].concat());
@@ -62,23 +64,22 @@ fn readdressed(message: &[u8], seq: u32) -> Vec<u8> {
 }
 
 fn numbered(capture: &Capture) -> Vec<Vec<u8>> {
-    (0..).zip(&capture.messages).map(|(n, message)| readdressed(&message.bytes, (u32::MAX - 4).wrapping_add(n))).collect()
+    (0..)
+        .zip(&capture.messages)
+        .map(|(n, message)| readdressed(&message.bytes, (u32::MAX - 4).wrapping_add(n)))
+        .collect()
 }
 
-const TEXTS: &[&str] = &[
-    "0 eth0-in\n1\teth0-out\n# comment\n127 last one\n128 none\n",
-    "6.18.44-amd64",
-    "5.4",
-    "65535.65535.1",
-];
+const TEXTS: &[&str] =
+    &["0 eth0-in\n1\teth0-out\n# comment\n127 last one\n128 none\n", "6.18.44-amd64", "5.4", "65535.65535.1"];
 
 /// One file for each input, named by its content.
 fn write(directory: &Path, inputs: &BTreeSet<Vec<u8>>) -> io::Result<()> {
     fs::create_dir_all(directory)?;
     for input in inputs {
-        let hash = input.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let hash = input
+            .iter()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
         let path: PathBuf = directory.join(format!("seed-{hash:016x}"));
         fs::write(path, input)?;
     }

@@ -17,6 +17,11 @@ pub struct Attribute<'a> {
 }
 
 impl<'a> Attribute<'a> {
+    #[inline(always)]
+    pub(super) const fn new(kind: u16, payload: &'a [u8]) -> Self {
+        Self { kind, payload }
+    }
+
     /// Splits the first attribute and its padding off `input`.
     ///
     /// `struct nlattr`: a length that counts the header, a type, the payload, zero to three bytes of padding. The

@@ -105,6 +105,11 @@ impl<const N: usize> fmt::Debug for BoundedBytes<N> {
 impl<const N: usize> DecodePayload for BoundedBytes<N> {
     const WIRE: Wire = Wire::Bytes { min: 0, max: Some(N) };
 
+    #[inline(always)]
+    fn vacant() -> Self {
+        Self::default()
+    }
+
     fn decode_payload(payload: &[u8], _: Mode) -> Result<Self, DecodeError> {
         Self::new(payload).map_err(|_| DecodeErrorKind::TooLong { found: payload.len(), limit: N }.into())
     }
@@ -202,6 +207,11 @@ impl<const N: usize> fmt::Debug for NulString<N> {
 
 impl<const N: usize> DecodePayload for NulString<N> {
     const WIRE: Wire = Wire::Text { max: Some(N) };
+
+    #[inline(always)]
+    fn vacant() -> Self {
+        Self::default()
+    }
 
     fn decode_payload(payload: &[u8], _: Mode) -> Result<Self, DecodeError> {
         let found = payload.len();

@@ -25,29 +25,34 @@ pub trait Decode: Sized {
     /// The declaration as data.
     const SCHEMA: &'static Schema;
 
-    /// The attributes decoded so far.
+    /// Which of the attributes have come.
     #[doc(hidden)]
-    type Partial: Default;
+    type Seen: Default;
+
+    /// A value to decode into. Nobody sees it before what is required has replaced what it has.
+    #[doc(hidden)]
+    fn vacant() -> Self;
 
     /// Takes from `stream` what comes in declaration order.
     #[doc(hidden)]
-    fn decode_in_order(partial: &mut Self::Partial, stream: &mut Stream<'_>);
+    fn decode_in_order(value: &mut Self, seen: &mut Self::Seen, stream: &mut Stream<'_>);
 
     /// Decodes one attribute, in any order; false if it is not declared.
     #[doc(hidden)]
     fn decode_attribute(
-        partial: &mut Self::Partial,
+        value: &mut Self,
+        seen: &mut Self::Seen,
         attribute: Attribute<'_>,
         mode: Mode,
     ) -> Result<bool, DecodeError>;
 
-    /// Whether nothing has been decoded into `partial`.
+    /// Whether nothing has come.
     #[doc(hidden)]
-    fn is_empty(partial: &Self::Partial) -> bool;
+    fn is_empty(seen: &Self::Seen) -> bool;
 
-    /// The whole value, or what is missing.
+    /// Completes the value, or says what is missing.
     #[doc(hidden)]
-    fn finish(partial: Self::Partial) -> Result<Self, DecodeError>;
+    fn finish(value: &mut Self, seen: Self::Seen) -> Result<(), DecodeError>;
 }
 
 /// The payload of one attribute that can be decoded: an integer, an address, a string, a nest.
@@ -60,6 +65,10 @@ pub trait Decode: Sized {
 pub trait DecodePayload: Sized {
     /// What the payload is, as data.
     const WIRE: Wire;
+
+    /// Any value: see [`Decode::vacant`].
+    #[doc(hidden)]
+    fn vacant() -> Self;
 
     /// Decodes the payload of one attribute.
     fn decode_payload(payload: &[u8], mode: Mode) -> Result<Self, DecodeError>;
@@ -74,10 +83,30 @@ pub trait DecodePayload: Sized {
         *stream = ahead;
         Some(value)
     }
+
+    /// [`decode_next`](Self::decode_next) into `field`, which has no value yet, and has none where this says false.
+    ///
+    /// A nest is decoded where it will stay. To move it would be to read what is still on its way to memory, and to wait
+    /// for it, which takes longer than the decoding.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn decode_next_at<'a, F>(number: u16, stream: &mut Stream<'_>, field: impl FnOnce() -> &'a mut F) -> bool
+    where
+        F: DecodeField<Value = Self> + 'a,
+    {
+        let Some(value) = Self::decode_next(number, stream) else { return false };
+        field().set(value);
+        true
+    }
 }
 
 impl<T: Decode> DecodePayload for T {
     const WIRE: Wire = Wire::Nest(T::SCHEMA);
+
+    #[inline(always)]
+    fn vacant() -> Self {
+        T::vacant()
+    }
 
     #[inline]
     fn decode_payload(payload: &[u8], mode: Mode) -> Result<Self, DecodeError> {
@@ -86,11 +115,27 @@ impl<T: Decode> DecodePayload for T {
 
     #[inline(always)]
     fn decode_next(number: u16, stream: &mut Stream<'_>) -> Option<Self> {
-        stream.expect_nest(number, |content| {
-            let mut partial = T::Partial::default();
-            T::decode_in_order(&mut partial, content);
-            T::finish(partial).ok()
-        })
+        let mut value = T::vacant();
+        T::decode_next_at(number, stream, || &mut value).then_some(value)
+    }
+
+    #[inline(always)]
+    fn decode_next_at<'a, F>(number: u16, stream: &mut Stream<'_>, field: impl FnOnce() -> &'a mut F) -> bool
+    where
+        F: DecodeField<Value = Self> + 'a,
+    {
+        let mut place = None;
+        let taken = stream.expect_nest(number, |content| {
+            let value = place.insert(field()).fresh();
+            let mut seen = T::Seen::default();
+            T::decode_in_order(value, &mut seen, content);
+            T::finish(value, seen).is_ok()
+        });
+        if !taken && let Some(field) = place {
+            // It need not be this nest's turn next: what stands here may be behind the end of the nest around it.
+            field.clear();
+        }
+        taken
     }
 }
 
@@ -105,9 +150,25 @@ pub trait DecodeField: Sized {
     /// Whether decoding fails without it.
     const REQUIRED: bool;
 
-    /// The field's value, if it may have the one in `slot`.
+    /// A field that is still to be decoded.
     #[doc(hidden)]
-    fn from_slot(slot: Option<Self::Value>) -> Option<Self>;
+    fn vacant() -> Self;
+
+    /// The place of a value that is to be decoded as a whole.
+    #[doc(hidden)]
+    fn fresh(&mut self) -> &mut Self::Value;
+
+    /// The place of a value of which some has been decoded, perhaps.
+    #[doc(hidden)]
+    fn current(&mut self) -> &mut Self::Value;
+
+    /// Gives the field a value.
+    #[doc(hidden)]
+    fn set(&mut self, value: Self::Value);
+
+    /// Takes the value from the field, if it can be without.
+    #[doc(hidden)]
+    fn clear(&mut self);
 }
 
 impl<T: DecodePayload> DecodeField for T {
@@ -115,9 +176,27 @@ impl<T: DecodePayload> DecodeField for T {
     const REQUIRED: bool = true;
 
     #[inline(always)]
-    fn from_slot(slot: Option<T>) -> Option<T> {
-        slot
+    fn vacant() -> Self {
+        <T as DecodePayload>::vacant()
     }
+
+    #[inline(always)]
+    fn fresh(&mut self) -> &mut T {
+        self
+    }
+
+    #[inline(always)]
+    fn current(&mut self) -> &mut T {
+        self
+    }
+
+    #[inline(always)]
+    fn set(&mut self, value: T) {
+        *self = value;
+    }
+
+    #[inline(always)]
+    fn clear(&mut self) {}
 }
 
 impl<T: DecodePayload> DecodeField for Option<T> {
@@ -125,8 +204,28 @@ impl<T: DecodePayload> DecodeField for Option<T> {
     const REQUIRED: bool = false;
 
     #[inline(always)]
-    fn from_slot(slot: Option<T>) -> Option<Self> {
-        Some(slot)
+    fn vacant() -> Self {
+        None
+    }
+
+    #[inline(always)]
+    fn fresh(&mut self) -> &mut T {
+        self.insert(<T as DecodePayload>::vacant())
+    }
+
+    #[inline(always)]
+    fn current(&mut self) -> &mut T {
+        self.get_or_insert_with(<T as DecodePayload>::vacant)
+    }
+
+    #[inline(always)]
+    fn set(&mut self, value: T) {
+        *self = Some(value);
+    }
+
+    #[inline(always)]
+    fn clear(&mut self) {
+        *self = None;
     }
 }
 
@@ -145,14 +244,18 @@ pub fn decode<T: Decode>(attributes: &[u8]) -> Result<T, DecodeError> {
 /// The first thing that is wrong, with its place.
 #[inline]
 pub fn decode_with<T: Decode>(attributes: &[u8], mode: Mode) -> Result<T, DecodeError> {
-    let mut partial = T::Partial::default();
+    let (mut value, mut seen) = (T::vacant(), T::Seen::default());
     let mut stream = Stream::new(attributes);
-    T::decode_in_order(&mut partial, &mut stream);
-    // Each turn takes one attribute at least, so this ends after as many turns as there are attributes.
-    while decode_one::<T>(&mut partial, &mut stream, attributes.len(), mode)? {
-        T::decode_in_order(&mut partial, &mut stream);
+    T::decode_in_order(&mut value, &mut seen, &mut stream);
+    // Each turn takes one attribute, so this ends after as many turns as there are attributes.
+    while let Some(declared) = decode_one(&mut value, &mut seen, &mut stream, attributes.len(), mode)? {
+        // Behind one that is not declared, what was expected before it is still not likely to come.
+        if declared {
+            T::decode_in_order(&mut value, &mut seen, &mut stream);
+        }
     }
-    T::finish(partial)
+    T::finish(&mut value, seen)?;
+    Ok(value)
 }
 
 /// [`decode_with`] that never expects an order: what the fast path is tested against.
@@ -160,35 +263,37 @@ pub fn decode_with<T: Decode>(attributes: &[u8], mode: Mode) -> Result<T, Decode
 /// # Errors
 /// The same as [`decode_with`], for the same bytes.
 pub fn decode_with_general_path_only<T: Decode>(attributes: &[u8], mode: Mode) -> Result<T, DecodeError> {
-    let mut partial = T::Partial::default();
+    let (mut value, mut seen) = (T::vacant(), T::Seen::default());
     let mut stream = Stream::new(attributes);
-    while decode_one::<T>(&mut partial, &mut stream, attributes.len(), mode)? {}
-    T::finish(partial)
+    while decode_one(&mut value, &mut seen, &mut stream, attributes.len(), mode)?.is_some() {}
+    T::finish(&mut value, seen)?;
+    Ok(value)
 }
 
-/// The general path: one attribute, whichever it is. False at the end.
+/// The general path: one attribute, whichever it is, and whether it is declared. `None` at the end.
 #[inline]
 fn decode_one<T: Decode>(
-    partial: &mut T::Partial,
+    value: &mut T,
+    seen: &mut T::Seen,
     stream: &mut Stream<'_>,
     total: usize,
     mode: Mode,
-) -> Result<bool, DecodeError> {
+) -> Result<Option<bool>, DecodeError> {
     let offset = total.saturating_sub(stream.rest().len());
     let Some(attribute) = stream.next_attribute().map_err(|error| error.shifted(offset))? else {
         let left = stream.rest().len();
         if left > 0 && mode == Mode::Strict {
             return Err(DecodeError::from(DecodeErrorKind::TrailingBytes(left)).shifted(offset));
         }
-        return Ok(false);
+        return Ok(None);
     };
-    let known = T::decode_attribute(partial, attribute, mode)
+    let known = T::decode_attribute(value, seen, attribute, mode)
         .map_err(|error| error.shifted(offset.saturating_add(NLA_HEADER)))?;
     if !known && mode == Mode::Strict {
         let (number, length) = (attribute.number(), attribute.payload().len());
         return Err(DecodeError::from(DecodeErrorKind::UnknownAttribute { number, length }).shifted(offset));
     }
-    Ok(true)
+    Ok(Some(known))
 }
 
 /// Decodes a fixed layout that `deku` describes; more bytes than it has are ignored, as for integers.

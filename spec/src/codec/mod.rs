@@ -50,7 +50,7 @@ pub use raw::RawAttribute;
 pub(crate) use raw::RawAttributes;
 pub use schema::{ByteOrder, Direction, Entry, Name, Schema, SchemaAttribute, Wire, disjoint, distinct};
 pub use stream::Stream;
-pub use tagged::TaggedPartial;
+pub use tagged::TaggedSeen;
 pub(crate) use tagged::{Content, Tagged};
 
 /// Set in the type of an attribute whose payload is a nest (`include/uapi/linux/netlink.h`).

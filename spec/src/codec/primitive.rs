@@ -20,6 +20,11 @@ macro_rules! fixed {
             const WIRE: Wire = $wire;
 
             #[inline(always)]
+            fn vacant() -> Self {
+                ($read)([0; $size])
+            }
+
+            #[inline(always)]
             fn decode_payload(payload: &[u8], _: Mode) -> Result<Self, DecodeError> {
                 first::<$size>(payload).map($read)
             }
@@ -73,6 +78,11 @@ impl<const N: usize> DecodePayload for [u8; N] {
     const WIRE: Wire = Wire::Bytes { min: N, max: Some(N) };
 
     #[inline(always)]
+    fn vacant() -> Self {
+        [0; N]
+    }
+
+    #[inline(always)]
     fn decode_payload(payload: &[u8], _: Mode) -> Result<Self, DecodeError> {
         first(payload)
     }
@@ -94,6 +104,11 @@ impl<const N: usize> EncodePayload for [u8; N] {
 /// each family instead: `#[nla(CTA_IP_V4_SRC as Ipv4Addr, CTA_IP_V6_SRC as Ipv6Addr)]`.
 impl DecodePayload for IpAddr {
     const WIRE: Wire = Wire::Ip;
+
+    #[inline(always)]
+    fn vacant() -> Self {
+        Self::V4(Ipv4Addr::UNSPECIFIED)
+    }
 
     #[inline]
     fn decode_payload(payload: &[u8], _: Mode) -> Result<Self, DecodeError> {
@@ -135,6 +150,11 @@ impl Choose<Ipv6Addr> for IpAddr {
 impl DecodePayload for String {
     const WIRE: Wire = Wire::Text { max: None };
 
+    #[inline(always)]
+    fn vacant() -> Self {
+        Self::new()
+    }
+
     fn decode_payload(payload: &[u8], _: Mode) -> Result<Self, DecodeError> {
         let text = payload.split(|byte| *byte == 0).next().unwrap_or_default();
         match std::str::from_utf8(text) {
@@ -154,6 +174,11 @@ impl EncodePayload for String {
 /// Bytes of any number. Decoding allocates.
 impl DecodePayload for Vec<u8> {
     const WIRE: Wire = Wire::Bytes { min: 0, max: None };
+
+    #[inline(always)]
+    fn vacant() -> Self {
+        Self::new()
+    }
 
     fn decode_payload(payload: &[u8], _: Mode) -> Result<Self, DecodeError> {
         Ok(payload.to_vec())

@@ -20,6 +20,13 @@ impl From<Attribute<'_>> for RawAttribute {
 }
 
 impl RawAttribute {
+    /// Any one: see [`Decode::vacant`](super::Decode::vacant).
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn vacant() -> Self {
+        Self { kind: 0, payload: Vec::new() }
+    }
+
     /// Appends it, flags included.
     #[doc(hidden)]
     pub fn encode(&self, writer: &mut super::Writer<'_>) {

@@ -258,9 +258,10 @@ impl Wire {
                 let mut stream = Stream::new(beside);
                 let attributes = std::iter::from_fn(|| stream.next_attribute().ok().flatten());
                 let tag = attributes.filter(|attribute| attribute.number() == by).last()?;
-                let value = tag.payload().iter().try_fold(0_u64, |value, byte| {
-                    Some(value.checked_mul(256)?.wrapping_add(u64::from(*byte)))
-                })?;
+                let value = tag
+                    .payload()
+                    .iter()
+                    .try_fold(0_u64, |value, byte| Some(value.checked_mul(256)?.wrapping_add(u64::from(*byte))))?;
                 among.iter().find(|(of, _)| *of == value).map(|(_, schema)| *schema)
             }
             _ => None,

@@ -27,19 +27,28 @@ impl<'a> Stream<'a> {
     ///
     /// # Errors
     /// The length in the attribute's header is below four or beyond the end; the stream is then at its end.
-    #[inline]
+    #[inline(always)]
     pub fn next_attribute(&mut self) -> Result<Option<Attribute<'a>>, DecodeError> {
-        if self.rest.len() < NLA_HEADER {
-            return Ok(None);
+        match self.next_whole() {
+            Some(attribute) => Ok(Some(attribute)),
+            None if self.rest.is_empty() => Ok(None),
+            None => {
+                let (rest, attribute) = next_unusual(self.rest);
+                self.rest = rest;
+                attribute
+            }
         }
-        if let Ok((rest, attribute)) = Attribute::split(self.rest) {
-            self.rest = rest;
-            return Ok(Some(attribute));
-        }
-        let claimed = self.rest.first_chunk().map_or(0, |bytes| u16::from_ne_bytes(*bytes));
-        let error = DecodeErrorKind::AttributeLength { claimed, available: self.rest.len() };
-        self.rest = &[];
-        Err(error.into())
+    }
+
+    /// Takes the next attribute if it and its padding are all there: as [`Attribute::split`] does it, in the few
+    /// instructions that are left when nothing can be wrong.
+    #[inline(always)]
+    fn next_whole(&mut self) -> Option<Attribute<'a>> {
+        let (length, kind, after) = self.header()?;
+        let size = length.checked_sub(NLA_HEADER)?;
+        let payload = after.get(..size)?;
+        self.rest = after.get(align(size)..)?;
+        Some(Attribute::new(kind, payload))
     }
 
     /// Takes the next attribute if its header is exactly that of attribute `number` with a payload of `N` bytes.
@@ -70,24 +79,26 @@ impl<'a> Stream<'a> {
         Some(payload)
     }
 
-    /// Takes the next attribute if it is a nest with this number and `inside` takes exactly its content.
+    /// Takes the next attribute if it is a nest with this number and `inside` takes exactly its content; whether so.
     ///
     /// `inside` is handed everything behind the nest's header, so that it too runs on constants alone; that it stopped
     /// where the nest ends is compared afterwards. If it did not, the stream stays where it was.
     #[inline(always)]
-    pub fn expect_nest<T>(&mut self, number: u16, inside: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
-        let (length, kind, after) = self.header()?;
+    pub fn expect_nest(&mut self, number: u16, inside: impl FnOnce(&mut Self) -> bool) -> bool {
+        let Some((length, kind, after)) = self.header() else { return false };
         if kind != number | NLA_F_NESTED {
-            return None;
+            return false;
         }
         let mut content = Self { rest: after };
-        let value = inside(&mut content)?;
+        if !inside(&mut content) {
+            return false;
+        }
         let consumed = after.len().wrapping_sub(content.rest.len()).wrapping_add(NLA_HEADER);
         if consumed != length {
-            return None;
+            return false;
         }
         *self = content;
-        Some(value)
+        true
     }
 
     /// Whether the next attribute has no payload.
@@ -113,4 +124,21 @@ const fn header_word<const N: usize>(number: u16) -> u32 {
     let [l0, l1] = ((N + NLA_HEADER) as u16).to_ne_bytes();
     let [k0, k1] = number.to_ne_bytes();
     u32::from_ne_bytes([l0, l1, k0, k1])
+}
+
+/// The next attribute by its definition, for those that are cut short; and what is left then.
+#[cold]
+#[inline(never)]
+#[expect(clippy::type_complexity, reason = "a stream that came by reference could not stay in registers")]
+fn next_unusual(bytes: &[u8]) -> (&[u8], Result<Option<Attribute<'_>>, DecodeError>) {
+    if bytes.len() < NLA_HEADER {
+        return (bytes, Ok(None));
+    }
+    match Attribute::split(bytes) {
+        Ok((rest, attribute)) => (rest, Ok(Some(attribute))),
+        Err(_) => {
+            let claimed = bytes.first_chunk().map_or(0, |length| u16::from_ne_bytes(*length));
+            (&[], Err(DecodeErrorKind::AttributeLength { claimed, available: bytes.len() }.into()))
+        }
+    }
 }

@@ -25,18 +25,18 @@ pub(crate) trait Tagged: Sized {
 /// end tells what the content is.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct TaggedPartial<Tag> {
+pub struct TaggedSeen<Tag> {
     tag: Option<Tag>,
     content: Option<(Vec<u8>, Mode)>,
 }
 
-impl<Tag> Default for TaggedPartial<Tag> {
+impl<Tag> Default for TaggedSeen<Tag> {
     fn default() -> Self {
         Self { tag: None, content: None }
     }
 }
 
-impl<Tag: DecodePayload + Copy> TaggedPartial<Tag> {
+impl<Tag: DecodePayload + Copy> TaggedSeen<Tag> {
     pub(crate) fn is_empty(&self) -> bool {
         self.tag.is_none() && self.content.is_none()
     }

@@ -53,7 +53,8 @@ use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Error as _, Serialize, Serializer};
 
 use crate::codec::{
-    self, Attribute, BoundedBytes, Decode, DecodePayload, EncodePayload, Mode, NulString, RawAttribute, Writer,
+    self, Attribute, BoundedBytes, Decode, DecodeError, DecodeErrorKind, DecodePayload, EncodePayload, Mode, NulString,
+    RawAttribute, Schema, Writer,
 };
 use node::Node;
 use shape::Shape;
@@ -72,7 +73,7 @@ macro_rules! objects {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let node = Node::deserialize(deserializer)?;
                 let bytes = write::attributes(Self::SCHEMA, &node).map_err(D::Error::custom)?;
-                codec::decode(&bytes).map_err(D::Error::custom)
+                codec::decode(&bytes).map_err(|error| D::Error::custom(explain(Self::SCHEMA, &error)))
             }
         }
     )*};
@@ -88,6 +89,13 @@ objects! {
     TcpTimeouts UdpTimeouts UdpliteTimeouts IcmpTimeouts Icmpv6Timeouts SctpTimeouts DccpTimeouts GreTimeouts
     GenericTimeouts
     UserHelper UserHelperKey HelperTuple HelperPolicy HelperClass
+}
+
+/// What is wrong with attributes that were made of an object, in the object's words.
+fn explain(schema: &'static Schema, error: &DecodeError) -> String {
+    let kind = error.kind();
+    let field = if let DecodeErrorKind::Missing(kernel) = kind { shape::key_of(schema, kernel) } else { None };
+    field.map_or_else(|| kind.to_string(), |field| format!("{field} is missing ({kind})"))
 }
 
 fn serialize_payload<T: EncodePayload, S: Serializer>(value: &T, shape: Shape, to: S) -> Result<S::Ok, S::Error> {
@@ -125,13 +133,14 @@ macro_rules! payloads {
 
 payloads! {
     Seconds Nanoseconds Status Protocol Family L3Protocol FlowDirection TcpState SctpState DccpState DccpRole
-    TcpFlagBits ExpectFlags HelperStatus FilterBits
+    ExpectFlags HelperStatus FilterBits
 }
 
 payloads! {
     [] crate::FlowId: Shape::Id;
     [] crate::ExpectId: Shape::Id;
     [] crate::Labels: Shape::Labels;
+    [] crate::TcpFlagBits: Shape::TcpFlagBits;
     [] crate::TcpFlags: Shape::TcpFlags;
     [const N: usize] NulString<N>: Shape::Wire(&<NulString<N> as DecodePayload>::WIRE);
     [const N: usize] BoundedBytes<N>: Shape::Wire(&<BoundedBytes<N> as DecodePayload>::WIRE);

@@ -79,6 +79,7 @@ fn try_payload(shape: Shape, payload: &[u8], beside: &[u8]) -> Option<Node> {
             let labels = Labels::try_from(payload).ok()?;
             Node::List(labels.iter().map(|bit| Node::Unsigned(bit.into())).collect())
         }
+        Shape::TcpFlagBits => tcp_flags(*payload.first()?),
         Shape::TcpFlags => {
             let [flags, mask] = *payload.first_chunk()?;
             Node::Map(vec![(Key::Borrowed("flags"), tcp_flags(flags)), (Key::Borrowed("mask"), tcp_flags(mask))])

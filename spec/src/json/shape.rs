@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::node::Key;
-use crate::codec::{Name, Schema, SchemaAttribute, Wire};
+use crate::codec::{Entry, Name, Schema, SchemaAttribute, Wire};
 use crate::{Family, Protocol};
 
 /// How the payload of an attribute reads.
@@ -15,7 +15,9 @@ pub(crate) enum Shape {
     Id,
     /// Bits: the list of their numbers.
     Labels,
-    /// `struct nf_ct_tcp_flags`: two sets of bits.
+    /// The flags of TCP: the list of their names, which have less in common than others.
+    TcpFlagBits,
+    /// `struct nf_ct_tcp_flags`: two sets of them.
     TcpFlags,
 }
 
@@ -54,6 +56,17 @@ pub(super) fn field(name: &'static str) -> Key {
     } else {
         Cow::Borrowed(name)
     }
+}
+
+/// The field of the attribute with this name, in `schema` or below it.
+pub(super) fn key_of(schema: &'static Schema, kernel: &str) -> Option<Key> {
+    schema.entries.iter().find_map(|entry| match entry {
+        Entry::Attribute(attribute) if attribute.kernel == kernel => Some(key(attribute)),
+        Entry::Attribute(SchemaAttribute { wire: Wire::Nest(schema), .. }) | Entry::Flatten { schema, .. } => {
+            key_of(schema, kernel)
+        }
+        Entry::Attribute(_) => None,
+    })
 }
 
 /// Whether the fields of a nest stand in the object above it. Only where the nest is always there, or is never empty.

@@ -177,6 +177,7 @@ pub(super) fn payload(shape: Shape, node: &Node, beside: &[u8]) -> Result<Vec<u8
     match shape {
         Shape::Id => unsigned(node, 4, ByteOrder::Big),
         Shape::Labels => labels(node),
+        Shape::TcpFlagBits => tcp_flags(node).map(|flags| vec![flags]),
         Shape::TcpFlags => {
             let expected = "an object of flags and mask";
             let Node::Map(fields) = node else { return Err(Misfit::new(node, expected)) };

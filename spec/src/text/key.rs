@@ -2,15 +2,18 @@
 
 use std::fmt;
 
-use crate::{FlowKey, KeyTuple};
+use crate::{FlowKey, KeyTuple, Tuple};
 
 impl fmt::Display for KeyTuple {
-    /// The tuple; `reply ` before that of the reply direction.
+    /// The tuple, `reply ` before that of the reply direction. A zone of it is conntrack(8)'s `zone-orig=` or
+    /// `zone-reply=`, which a key's own is not.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Orig(tuple) => write!(f, "{tuple}"),
-            Self::Reply(tuple) => write!(f, "reply {tuple}"),
-        }
+        let (tuple, before, zone_word) = match self {
+            Self::Orig(tuple) => (tuple, "", "zone-orig"),
+            Self::Reply(tuple) => (tuple, "reply ", "zone-reply"),
+        };
+        write!(f, "{before}{}", Tuple { zone: None, ..*tuple })?;
+        tuple.zone.map_or(Ok(()), |zone| write!(f, " {zone_word}={zone}"))
     }
 }
 

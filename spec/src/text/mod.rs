@@ -23,6 +23,7 @@ mod label_names;
 mod line;
 mod nat;
 mod new_flow;
+mod parse;
 mod stats;
 mod time;
 mod tuple;
@@ -30,3 +31,4 @@ mod word;
 
 pub use flow::FlowText;
 pub use label_names::LabelNames;
+pub use parse::{TextError, TextErrorKind, Word, Words};

@@ -201,8 +201,8 @@ fn shuffle(attributes: &[u8], seeds: &mut impl Iterator<Item = u32>) -> Vec<u8> 
             *payload = shuffle(payload, seeds);
         }
     }
-    let unknown = seeds.next().unwrap();
-    attributes.push((UNKNOWN | (unknown & 3) as u16, vec![unknown as u8; unknown as usize % 7]));
+    let [length, number, content, _] = seeds.next().unwrap().to_be_bytes();
+    attributes.push((UNKNOWN | u16::from(number & 3), vec![content; usize::from(length % 7)]));
     attributes.sort_by_cached_key(|_| seeds.next());
     join(&attributes)
 }

@@ -129,13 +129,13 @@ fn truths(flow: &Flow, length: u8) -> Vec<Criterion> {
         Criterion::WithoutStatus(!flow.status),
         Criterion::Zone(flow.zone.or(orig.zone).or(reply.zone).unwrap_or(0)),
     ];
-    let ends: [(Option<u16>, fn(u16, u16) -> Criterion); 4] = [
-        (orig.src_port(), Criterion::OrigSrcPort),
-        (orig.dst_port(), Criterion::OrigDstPort),
-        (reply.src_port(), Criterion::ReplySrcPort),
-        (reply.dst_port(), Criterion::ReplyDstPort),
-    ];
-    truths.extend(ends.into_iter().filter_map(|(port, criterion)| Some(criterion(port?, port?.saturating_add(1)))));
+    let range = |port: u16| (port, port.saturating_add(1));
+    let ends = [orig.src_port(), orig.dst_port(), reply.src_port(), reply.dst_port()].map(|port| port.map(range));
+    let [orig_src, orig_dst, reply_src, reply_dst] = ends;
+    truths.extend(orig_src.map(|(min, max)| Criterion::OrigSrcPort(min, max)));
+    truths.extend(orig_dst.map(|(min, max)| Criterion::OrigDstPort(min, max)));
+    truths.extend(reply_src.map(|(min, max)| Criterion::ReplySrcPort(min, max)));
+    truths.extend(reply_dst.map(|(min, max)| Criterion::ReplyDstPort(min, max)));
     if let Some(L4::Icmp { id, kind, code } | L4::Icmpv6 { id, kind, code }) = orig.proto.l4 {
         truths.extend([Criterion::IcmpId(id), Criterion::IcmpType(kind), Criterion::IcmpCode(code)]);
     }
@@ -319,7 +319,8 @@ fn the_kernel_takes_programs_of_every_length() {
 #[test]
 fn contradictions_are_refused() {
     assert!(Filter::new().udp().tcp_state(TcpState::ESTABLISHED).compile().is_err());
-    assert!(Filter::new().orig_dst_port(9..=1).compile().is_err());
+    let (min, max) = (9, 1);
+    assert!(Filter::new().orig_dst_port(min..=max).compile().is_err());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Without `CAP_NET_ADMIN`.
 
 use conntrack::sandbox::Sandbox;
-use conntrack::{Changes, Command, Conntrack, Errno, Error, Filter, NewFlow};
+use conntrack::{Changes, Command, Conntrack, Errno, Error, Filter, NewFlow, Protocol};
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
 use crate::{Outcome, cases, holds, same};
@@ -47,6 +47,17 @@ fn each_operation_says_what_is_missing(_: &Sandbox) -> Outcome {
             ct.flush(&Filter::new().ipv4().udp()).map(drop),
             ct.flush(&Filter::new().orig_dst_port(1..=2)).map(drop),
             ct.flush_all(),
+            ct.get_zeroing(&key).map(drop),
+            ct.dump_zeroing().map(drop),
+            ct.dump_dying().map(drop),
+            ct.stats().map(drop),
+            ct.stats_per_cpu().map(drop),
+            ct.expectations().map(drop),
+            ct.expectations_of(&key).map(drop),
+            ct.flush_expectations(),
+            ct.timeout_policies().map(drop),
+            ct.delete_unused_timeout_policies(),
+            ct.default_timeouts(Protocol::UDP).map(drop),
         ];
         for refusal in refusals {
             let error = refusal.err().ok_or("allowed without the capability")?;

@@ -196,3 +196,23 @@ impl Assembler {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use conntrack_spec::uapi::{CTA_TUPLE_ORIG, CTA_TUPLE_ZONE, CTA_ZONE};
+
+    use super::*;
+
+    /// What was looked for only because something else was not there is looked for again.
+    #[test]
+    fn a_nest_found_on_one_way_is_not_found_on_all() {
+        let mut program = Assembler::default();
+        let zones = [(None, CTA_ZONE), (Some(Nest::Orig), CTA_TUPLE_ZONE)];
+        program.value(&zones, Absent::Met, Assembler::value_half);
+        program.value(&zones[1..], Absent::Met, Assembler::value_half);
+        program.value(&zones[1..], Absent::Met, Assembler::value_half);
+        let program = program.finish();
+        let search = Instruction { code: BPF_LDX | BPF_IMM, jt: 0, jf: 0, k: CTA_TUPLE_ORIG.into() };
+        assert_eq!(program.instructions().iter().filter(|instruction| **instruction == search).count(), 2, "{program}");
+    }
+}

@@ -1,0 +1,108 @@
+//! What the examples share: where they run, how they print, and which flows they are about.
+
+#![allow(dead_code, reason = "no example needs all of it")]
+
+pub(crate) mod traffic;
+
+use std::fmt::Display;
+use std::io::{self, BufWriter, ErrorKind, Stdout, Write};
+use std::process::ExitCode;
+
+use clap::Args;
+use conntrack::sandbox::{self, Failure, Sandbox};
+use conntrack::{Filter, TextError};
+use serde::Serialize;
+
+/// The options that every example has.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Common {
+    /// Try it out: in a private network namespace, with traffic of its own. Needs no root, and leaves nothing behind
+    #[arg(long)]
+    pub(crate) sandbox: bool,
+    /// Print JSON, one object per line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which flows.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Selection {
+    /// Which flows: all that meet these words, such as `proto=tcp dport=443 src=10.0.0.0/8`
+    ///
+    /// family= proto= src= dst= sport= dport=, the same with reply- before it, icmp-type= icmp-code= icmp-id= mark=
+    /// status= zone= state=. A port can be a range, 80-443; a mark can have a mask, 7/0xff; status bits are separated by
+    /// commas, with ! before those that a flow must not have. Without words, all flows.
+    #[arg(value_name = "WORD")]
+    words: Vec<String>,
+}
+
+impl Selection {
+    pub(crate) fn filter(&self) -> Result<Filter, TextError> {
+        self.words.join(" ").parse()
+    }
+}
+
+impl Common {
+    /// Runs an example: in a sandbox if that was asked for, which `body` is then given to make traffic in.
+    pub(crate) fn run(self, body: impl FnOnce(Output, Option<&Sandbox>) -> Result<(), Failure> + Send) -> ExitCode {
+        let output = Output { out: BufWriter::new(io::stdout()), json: self.json };
+        let result = if self.sandbox {
+            sandbox::run(|sandbox| body(output, Some(sandbox))).map_err(|error| match error {
+                sandbox::Error::Body(failure) => failure,
+                error => error.into(),
+            })
+        } else {
+            body(output, None)
+        };
+        match result {
+            Ok(()) => ExitCode::SUCCESS,
+            // Whoever reads has enough, such as `head`.
+            Err(failure) if is_broken_pipe(&failure) => ExitCode::SUCCESS,
+            Err(failure) => {
+                eprintln!("error: {failure}");
+                if failure.downcast_ref().is_some_and(conntrack::Error::is_permission) {
+                    eprintln!("Run it as root, or try it out with --sandbox.");
+                }
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+fn is_broken_pipe(failure: &Failure) -> bool {
+    failure.downcast_ref().is_some_and(|error: &io::Error| error.kind() == ErrorKind::BrokenPipe)
+}
+
+/// Standard output, for lines of text or of JSON.
+#[derive(Debug)]
+pub(crate) struct Output {
+    out: BufWriter<Stdout>,
+    json: bool,
+}
+
+impl Output {
+    /// Writes a line: the text, or the value as JSON.
+    pub(crate) fn line(&mut self, text: impl Display, json: &impl Serialize) -> io::Result<()> {
+        if self.json {
+            serde_json::to_writer(&mut self.out, json)?;
+            writeln!(self.out)
+        } else {
+            writeln!(self.out, "{text}")
+        }
+    }
+
+    /// Writes a line of JSON if that was asked for, and nothing otherwise.
+    pub(crate) fn json(&mut self, json: &impl Serialize) -> io::Result<()> {
+        if self.json { self.line("", json) } else { Ok(()) }
+    }
+
+    /// Writes a line unless JSON was asked for.
+    pub(crate) fn text(&mut self, text: impl Display) -> io::Result<()> {
+        if self.json { Ok(()) } else { writeln!(self.out, "{text}") }
+    }
+
+    /// Shows what was written so far.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}

@@ -1,0 +1,106 @@
+//! What decoding and dumping allocate: nothing.
+
+#![allow(unsafe_code, reason = "an allocator that counts")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use conntrack::sandbox::{self, Error};
+use conntrack::{Command, Conntrack, Decode, Flow, FlowId, NewFlow, codec};
+use conntrack_tests::captures;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The system's allocator, which counts what each thread asks of it.
+struct Counting;
+
+// SAFETY: the system's allocator does all there is to do; the counter needs no allocation and no destructor.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller's promise.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The allocations that `work` makes on this thread.
+fn allocations(work: impl FnOnce()) -> u64 {
+    let before = ALLOCATIONS.get();
+    work();
+    ALLOCATIONS.get() - before
+}
+
+#[derive(Debug, Decode)]
+#[expect(dead_code, reason = "decoding them is what is tested")]
+struct Marked {
+    #[nla(CTA_MARK)]
+    mark: Option<u32>,
+    #[nla(CTA_ID)]
+    id: FlowId,
+}
+
+#[test]
+fn they_are_counted() {
+    assert_eq!(allocations(|| drop(Box::new(1))), 1);
+}
+
+#[test]
+fn decoding_a_flow_allocates_nothing() {
+    let flows = captures::flows();
+    assert!(flows.len() > 50, "the captures are there");
+    for (name, message) in &flows {
+        let attributes = message.attributes();
+        assert_eq!(allocations(|| drop(codec::decode::<Flow>(attributes))), 0, "{name}");
+        assert_eq!(allocations(|| drop(codec::decode::<Marked>(attributes))), 0, "{name}");
+    }
+}
+
+/// Many datagrams' worth.
+const FLOWS: u16 = 3000;
+
+/// The first flow is behind whatever a dump allocates to start.
+fn count_from_the_second_on<T: Decode>(ct: &Conntrack) -> Result<u64, sandbox::Failure> {
+    let mut dump = ct.dump_as::<T>()?;
+    dump.next().ok_or("the table is empty")??;
+    let mut flows = 1;
+    let count = allocations(|| flows += dump.by_ref().take(usize::from(FLOWS) - 1).filter(Result::is_ok).count());
+    assert_eq!(flows, usize::from(FLOWS));
+    Ok(count)
+}
+
+#[test]
+fn a_dump_allocates_nothing_for_a_flow() {
+    let result = sandbox::run(|_| {
+        let ct = Conntrack::open()?;
+        let flow = |port| match port % 2 {
+            0 => NewFlow::tcp(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 443).into()),
+            _ => NewFlow::udp(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 53).into()),
+        };
+        ct.batch((0..FLOWS).map(flow).map(Command::Create)).run()?;
+        assert_eq!(count_from_the_second_on::<Flow>(&ct)?, 0);
+        assert_eq!(count_from_the_second_on::<Marked>(&ct)?, 0);
+        Ok(())
+    });
+    match result {
+        Err(error @ Error::UserNamespace(_)) if std::env::var_os("CONNTRACK_TESTS_SKIP").is_none() => {
+            eprintln!("SKIPPED: {error}");
+        }
+        result => result.unwrap(),
+    }
+}

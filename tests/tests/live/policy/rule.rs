@@ -1,0 +1,170 @@
+//! A rule that gives flows a policy: target `CT` of `x_tables`, which `nf_tables` takes in its compatibility layer
+//! (`include/uapi/linux/netfilter/nf_tables_compat.h`, `xt_CT.h`), declared as a program would declare it.
+
+use conntrack::netlink::{Messages, NLM_F_ACK, NLM_F_CREATE, Request};
+use conntrack::sandbox::{Failure, Sandbox};
+use conntrack::{Decode, Encode, Errno, Family};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
+
+const NFTA_TABLE_NAME: u16 = 1;
+const NFTA_CHAIN_TABLE: u16 = 1;
+const NFTA_CHAIN_NAME: u16 = 3;
+const NFTA_CHAIN_HOOK: u16 = 4;
+const NFTA_CHAIN_TYPE: u16 = 7;
+const NFTA_HOOK_HOOKNUM: u16 = 1;
+const NFTA_HOOK_PRIORITY: u16 = 2;
+const NFTA_RULE_TABLE: u16 = 1;
+const NFTA_RULE_CHAIN: u16 = 2;
+const NFTA_RULE_EXPRESSIONS: u16 = 4;
+const NFTA_RULE_COMPAT: u16 = 5;
+const NFTA_RULE_COMPAT_PROTO: u16 = 1;
+const NFTA_RULE_COMPAT_FLAGS: u16 = 2;
+const NFTA_LIST_ELEM: u16 = 1;
+const NFTA_EXPR_NAME: u16 = 1;
+const NFTA_EXPR_DATA: u16 = 2;
+const NFTA_TARGET_NAME: u16 = 1;
+const NFTA_TARGET_REV: u16 = 2;
+const NFTA_TARGET_INFO: u16 = 3;
+
+#[derive(Encode, Decode)]
+struct Nothing {}
+
+#[derive(Encode, Decode)]
+struct Table {
+    #[nla(NFTA_TABLE_NAME)]
+    name: String,
+}
+
+#[derive(Encode, Decode)]
+struct Chain {
+    #[nla(NFTA_CHAIN_TABLE)]
+    table: String,
+    #[nla(NFTA_CHAIN_NAME)]
+    name: String,
+    #[nla(NFTA_CHAIN_HOOK)]
+    hook: Hook,
+    #[nla(NFTA_CHAIN_TYPE)]
+    kind: String,
+}
+
+#[derive(Encode, Decode)]
+struct Hook {
+    #[nla(NFTA_HOOK_HOOKNUM)]
+    number: u32,
+    #[nla(NFTA_HOOK_PRIORITY)]
+    priority: i32,
+}
+
+#[derive(Encode, Decode)]
+struct Rule {
+    #[nla(NFTA_RULE_TABLE)]
+    table: String,
+    #[nla(NFTA_RULE_CHAIN)]
+    chain: String,
+    #[nla(NFTA_RULE_EXPRESSIONS)]
+    expressions: Expressions,
+    #[nla(NFTA_RULE_COMPAT)]
+    compat: Compat,
+}
+
+#[derive(Encode, Decode)]
+struct Expressions {
+    #[nla(NFTA_LIST_ELEM, repeated)]
+    list: Vec<Expression>,
+}
+
+#[derive(Encode, Decode)]
+struct Expression {
+    #[nla(NFTA_EXPR_NAME)]
+    name: String,
+    #[nla(NFTA_EXPR_DATA)]
+    target: Target,
+}
+
+#[derive(Encode, Decode)]
+struct Target {
+    #[nla(NFTA_TARGET_NAME)]
+    name: String,
+    #[nla(NFTA_TARGET_REV)]
+    revision: u32,
+    #[nla(NFTA_TARGET_INFO)]
+    info: [u8; 72],
+}
+
+/// The protocol that the rule is for, which the target wants to know.
+#[derive(Encode, Decode)]
+struct Compat {
+    #[nla(NFTA_RULE_COMPAT_PROTO)]
+    protocol: u32,
+    #[nla(NFTA_RULE_COMPAT_FLAGS)]
+    flags: u32,
+}
+
+/// `struct xt_ct_target_info_v1`, with nothing but the name of the policy, which is at byte 28.
+fn info(policy: &str) -> [u8; 72] {
+    let mut info = [0; 72];
+    info[28..28 + policy.len()].copy_from_slice(policy.as_bytes());
+    info
+}
+
+/// Why there can be no such rule, if so: asked with a policy that does not exist.
+pub(super) fn missing(_: &Sandbox) -> Option<&'static str> {
+    match load("absent") {
+        // `ENOENT` is the policy's, and the target's, if the kernel has none.
+        Ok(Errno::INVAL | Errno::OPNOTSUPP) => {
+            Some("this kernel was built without CONFIG_NFT_COMPAT or CONFIG_NETFILTER_XT_TARGET_CT")
+        }
+        _ => None,
+    }
+}
+
+/// Gives UDP over IPv4 a policy, from the next packet that leaves on.
+pub(super) fn give(policy: &str) -> Result<(), Failure> {
+    match load(policy)? {
+        Errno(0) => Ok(()),
+        errno => Err(format!("the rule is refused: {errno}").into()),
+    }
+}
+
+fn load(policy: &str) -> Result<Errno, Failure> {
+    /// `NF_INET_LOCAL_OUT`: packets that are made here, before connection tracking sees them.
+    const OUTPUT: Hook = Hook { number: 3, priority: -300 };
+    // The target wants a table of this name.
+    let (table, chain) = (|| "raw".to_owned(), || "give".to_owned());
+    let target = Target { name: "CT".to_owned(), revision: 2, info: info(policy) };
+    let expressions = Expressions { list: vec![Expression { name: "target".to_owned(), target }] };
+    let new_table = Table { name: table() };
+    let new_chain = Chain { table: table(), name: chain(), hook: OUTPUT, kind: "filter".to_owned() };
+    let new_rule = Rule { table: table(), chain: chain(), expressions, compat: Compat { protocol: 17, flags: 0 } };
+    let edge = |number| Request::new("a batch", 0, number, &Nothing {}).res_id(10);
+    let flags = NLM_F_CREATE | NLM_F_ACK;
+    let mut datagram = Vec::new();
+    let requests = [
+        edge(16),
+        Request::new("a table", 10, 0, &new_table).family(Family::IPV4).flags(flags),
+        Request::new("a chain", 10, 3, &new_chain).family(Family::IPV4).flags(flags),
+        Request::new("a rule", 10, 6, &new_rule).family(Family::IPV4).flags(flags),
+        edge(17),
+    ];
+    for (seq, request) in (1..).zip(&requests) {
+        request.encode(seq, &mut datagram)?;
+    }
+    let socket = rustix::net::socket_with(
+        AddressFamily::NETLINK,
+        SocketType::RAW,
+        SocketFlags::CLOEXEC,
+        Some(netlink::NETFILTER),
+    )?;
+    rustix::net::send(&socket, &datagram, SendFlags::empty())?;
+    // An answer to each of the three, or the first refusal.
+    let mut buffer = [0; 8192];
+    for _ in 0..3 {
+        let (read, _) = rustix::net::recv(&socket, &mut buffer, RecvFlags::empty())?;
+        let answer = Messages::new(&buffer[..read]).next().ok_or("an empty answer")??;
+        let errno = i32::from_ne_bytes(*answer.body.first_chunk().ok_or("a short answer")?);
+        if errno != 0 {
+            return Ok(Errno(-errno));
+        }
+    }
+    Ok(Errno(0))
+}
