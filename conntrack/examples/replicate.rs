@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use common::traffic::Traffic;
-use common::{Common, Output, Selection};
+use common::{Common, Output, Selection, note};
 use conntrack::sandbox::{Failure, Namespace, Sandbox};
 use conntrack::{
     Change, Changes, Command, Conntrack, Error, Filter, Flow, FlowKey, FlowUpdate, LabelChange, Mark, Mirror, Nat,
@@ -152,7 +152,7 @@ impl Replica {
             }
             if let Some(error) = refused(result)? {
                 self.refused += 1;
-                eprintln!("{error}: {flow}");
+                note(format_args!("{error}: {flow}"));
             }
         }
         self.output.flush()?;
@@ -167,7 +167,8 @@ impl Replica {
             let same = |here: &Flow| here.has_same_tuples(&flow) && here.mark == flow.mark;
             replicated += usize::from(mirror.get(&without_id(&flow)).is_some_and(same));
         }
-        eprintln!("{replicated} of {} flows are in the other namespace, {} refused", mirror.len(), self.refused);
+        let Self { refused, .. } = self;
+        note(format_args!("{replicated} of {} flows are in the other namespace, {refused} refused", mirror.len()));
         Ok(())
     }
 }

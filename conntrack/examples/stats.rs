@@ -12,7 +12,7 @@ use common::traffic::Traffic;
 use common::{Common, Output};
 use conntrack::codec::{Entry, Schema};
 use conntrack::sandbox::Failure;
-use conntrack::{Conntrack, CpuStats, Decode, ExpectStats, GlobalStats, PerCpu};
+use conntrack::{Command, Conntrack, CpuStats, Decode, ExpectStats, GlobalStats, NewFlow, PerCpu};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -45,7 +45,7 @@ struct Counter {
 fn main() -> ExitCode {
     let args = Args::parse();
     args.common.run(|output, sandbox| {
-        let _traffic = sandbox.map(|_| Traffic::start()).transpose()?;
+        let _traffic = sandbox.map(|_| make_traffic()).transpose()?;
         stats(&args, output)
     })
 }
@@ -57,7 +57,7 @@ fn stats(args: &Args, mut output: Output) -> Result<(), Failure> {
     output.json(&statistics)?;
 
     let mut counters = counters(CpuStats::SCHEMA, "", &statistics.cpus)?;
-    counters.extend(counters_of_expectations(&statistics)?);
+    counters.extend(self::counters(ExpectStats::SCHEMA, "expect_", &statistics.expectations)?);
     if args.prometheus {
         prometheus(&mut output, statistics.table, &counters)?;
     } else {
@@ -65,10 +65,6 @@ fn stats(args: &Args, mut output: Output) -> Result<(), Failure> {
     }
     output.flush()?;
     Ok(())
-}
-
-fn counters_of_expectations(statistics: &Statistics) -> Result<Vec<Counter>, Failure> {
-    counters(ExpectStats::SCHEMA, "expect_", &statistics.expectations)
 }
 
 /// The counters that the kernel has, in the order of their declaration: a new one needs no line here.
@@ -108,6 +104,13 @@ fn table(output: &mut Output, table: GlobalStats, counters: &[Counter]) -> io::R
         }
     }
     Ok(())
+}
+
+/// Packets, and flows that are created over netlink, which the kernel counts.
+fn make_traffic() -> Result<Traffic, Failure> {
+    let flow = |port| NewFlow::udp(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 53).into());
+    Conntrack::open()?.batch((1..=100).map(flow).map(Command::Create)).run()?;
+    Traffic::start()
 }
 
 /// The text that Prometheus scrapes.

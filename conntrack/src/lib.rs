@@ -14,6 +14,8 @@ mod error;
 pub mod events;
 mod expectations;
 mod filter;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod helpers;
 pub mod mirror;
 pub mod netlink;

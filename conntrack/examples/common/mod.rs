@@ -59,14 +59,19 @@ impl Common {
             // Whoever reads has enough, such as `head`.
             Err(failure) if is_broken_pipe(&failure) => ExitCode::SUCCESS,
             Err(failure) => {
-                eprintln!("error: {failure}");
+                note(format_args!("error: {failure}"));
                 if failure.downcast_ref().is_some_and(conntrack::Error::is_permission) {
-                    eprintln!("Run it as root, or try it out with --sandbox.");
+                    note("Run it as root, or try it out with --sandbox.");
                 }
                 ExitCode::FAILURE
             }
         }
     }
+}
+
+/// Says something beside the output. That nobody reads it is no failure.
+pub(crate) fn note(text: impl Display) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 fn is_broken_pipe(failure: &Failure) -> bool {

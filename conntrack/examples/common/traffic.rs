@@ -60,7 +60,7 @@ impl Drop for Traffic {
     fn drop(&mut self) {
         self.stop = None;
         if let Some(Ok(Err(error))) = self.worker.take().map(JoinHandle::join) {
-            eprintln!("the traffic ended early: {error}");
+            super::note(format_args!("the traffic ended early: {error}"));
         }
     }
 }

@@ -56,14 +56,15 @@ struct Open {
 pub(crate) struct Log {
     out: Output,
     open: HashMap<FlowKey, Open>,
-    starts: u64,
-    ends: u64,
-    missed: u64,
+    /// Starts, and how many of them were not seen.
+    starts: [u64; 2],
+    /// Ends, and how many of them were not seen.
+    ends: [u64; 2],
 }
 
 impl Log {
     pub(crate) fn new(out: Output) -> Self {
-        Self { out, open: HashMap::new(), starts: 0, ends: 0, missed: 0 }
+        Self { out, open: HashMap::new(), starts: [0; 2], ends: [0; 2] }
     }
 
     /// A flow has begun.
@@ -79,8 +80,7 @@ impl Log {
         let Entry::Vacant(place) = self.open.entry(flow.key()) else { return Ok(()) };
         let time = time.unwrap_or_else(now);
         place.insert(Open { orig: flow.orig, reply: flow.reply, started: time, how, absent: false });
-        self.starts += 1;
-        self.missed += u64::from(how == How::Missed);
+        count(&mut self.starts, how);
         self.out.write(&Line {
             time,
             event: "start",
@@ -98,7 +98,7 @@ impl Log {
     pub(crate) fn ended(&mut self, flow: &Flow) -> io::Result<()> {
         self.start(flow, How::Missed, flow.timestamp.map(|timestamp| timestamp.start))?;
         let Some(open) = self.open.remove(&flow.key()) else { return Ok(()) };
-        self.ends += 1;
+        count(&mut self.ends, How::Seen);
         let lived = flow.timestamp.and_then(|timestamp| Some((timestamp.start, timestamp.stop?)));
         let time = lived.map(|(_, stop)| stop).or(flow.timestamp_event).unwrap_or_else(now);
         let began = lived.map(|(start, _)| start).or((open.how == How::Seen).then_some(open.started));
@@ -142,8 +142,7 @@ impl Log {
     /// has ended without.
     pub(crate) fn catch_up(&mut self) -> io::Result<()> {
         for (key, open) in self.open.extract_if(|_, open| open.absent) {
-            self.ends += 1;
-            self.missed += 1;
+            count(&mut self.ends, How::Missed);
             self.out.write(&Line {
                 time: now(),
                 event: "end",
@@ -165,9 +164,14 @@ impl Log {
     }
 
     pub(crate) fn summary(&self) -> String {
-        let Self { starts, ends, missed, open, .. } = self;
-        format!("{starts} starts, {ends} ends, {missed} of them not seen; {} open", open.len())
+        let Self { starts: [starts, found], ends: [ends, missed], open, .. } = self;
+        format!("{starts} starts, {found} not seen; {ends} ends, {missed} not seen; {} open", open.len())
     }
+}
+
+fn count([all, unseen]: &mut [u64; 2], how: How) {
+    *all += 1;
+    *unseen += u64::from(how != How::Seen);
 }
 
 fn now() -> Nanoseconds {

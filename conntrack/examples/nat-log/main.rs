@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use common::{Common, Output, Selection};
+use common::{Common, Output, Selection, note};
 use conntrack::sandbox::{Failure, Sandbox};
 use conntrack::{Conntrack, Error, Event, Events, Groups};
 use log::Log;
@@ -83,18 +83,18 @@ fn nat_log(args: &Args, output: Output, sandbox: Option<&Sandbox>) -> Result<(),
             Ok(Some(Event::New(flow, _))) => log.started(&flow)?,
             Ok(Some(Event::Destroy(flow, _))) => log.ended(&flow)?,
             Ok(Some(Event::Overrun { lost })) => {
-                eprintln!("overrun: {lost} events were lost");
+                note(format_args!("overrun: {lost} events were lost"));
                 complete = false;
             }
             Ok(Some(_)) => {}
             Err(error @ Error::Undecodable(_)) => {
-                eprintln!("{error}");
+                note(error);
                 complete = false;
             }
             Err(error) => return Err(error.into()),
         }
         caught_up = false;
     }
-    eprintln!("{}", log.summary());
+    note(log.summary());
     subscribers.map_or(Ok(()), Subscribers::join)
 }

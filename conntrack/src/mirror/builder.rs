@@ -81,6 +81,16 @@ impl MirrorBuilder {
     /// [`Error::MissingCapability`] without `CAP_NET_ADMIN`, the filter contradicts itself, or the system refuses a
     /// socket or a dump.
     pub fn start(self) -> Result<Mirror, Error> {
+        let mut mirror = self.open()?;
+        while !mirror.is_filled() {
+            mirror.step()?;
+            mirror.take_changes().for_each(drop);
+        }
+        Ok(mirror)
+    }
+
+    /// Starts listening. The table is yet to be read.
+    pub(crate) fn open(self) -> Result<Mirror, Error> {
         // A criterion that a flow can cease to meet is not the listener's: it would not hear of that.
         let mut events = Events::builder()
             .groups(Groups::FLOWS)

@@ -121,12 +121,12 @@ impl Mirror {
     fn over(events: Events, ct: Conntrack, filter: Filter, check: Option<Duration>) -> Result<Self, Error> {
         let capacity = events.receive_buffer()? / LEAST_CHARGE + 1;
         let reconciler = Reconciler::new(filter.clone(), u64::try_from(capacity).unwrap_or(u64::MAX), check);
-        let mut mirror = Self { events, ct, filter, reconciler, dump: None };
-        while mirror.stats().dumps == mirror.stats().failed_dumps {
-            mirror.step()?;
-            mirror.take_changes().for_each(drop);
-        }
-        Ok(mirror)
+        Ok(Self { events, ct, filter, reconciler, dump: None })
+    }
+
+    /// Whether it has read the whole table once.
+    pub(crate) fn is_filled(&self) -> bool {
+        self.stats().dumps > self.stats().failed_dumps
     }
 
     /// Waits until there are changes, at most for as long, and takes them. Changes that are not taken come again.
@@ -223,7 +223,13 @@ impl Mirror {
         self.events.counters()
     }
 
-    fn take_changes(&mut self) -> Changes<'_> {
+    /// Whether there is nothing to tell.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn has_no_changes(&self) -> bool {
+        self.reconciler.changes() == 0
+    }
+
+    pub(crate) fn take_changes(&mut self) -> Changes<'_> {
         Changes { reconciler: &mut self.reconciler }
     }
 
@@ -239,7 +245,7 @@ impl Mirror {
     }
 
     /// Takes the events that are there, and does one other thing.
-    fn step(&mut self) -> Result<Idle, Error> {
+    pub(crate) fn step(&mut self) -> Result<Idle, Error> {
         let drained = self.take_events()?;
         match self.reconciler.wanted(Instant::now()) {
             Wanted::Events { until } if drained => return Ok(Idle::Until(until)),
@@ -319,7 +325,8 @@ impl AsFd for Mirror {
 
 /// Whether there is nothing to do.
 #[derive(Clone, Copy, Debug)]
-enum Idle {
+pub(crate) enum Idle {
+    /// There is more.
     No,
     /// Until an event comes, or this moment.
     Until(Option<Instant>),

@@ -1,6 +1,7 @@
 //! Requests of several messages, and the answers to them.
 
 use std::io;
+use std::time::Duration;
 
 use conntrack_spec::codec::{EncodeError, align};
 use conntrack_spec::header::{NlMsgErr, NlMsgHdr};

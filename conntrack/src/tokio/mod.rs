@@ -30,6 +30,10 @@
 
 mod connection;
 mod dump;
+mod events;
+mod mirror;
 
 pub use connection::Conntrack;
 pub use dump::Dump;
+pub use events::Events;
+pub use mirror::Mirror;

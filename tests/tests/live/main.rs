@@ -15,6 +15,7 @@ mod expect_traffic;
 mod filter;
 mod flow;
 mod helper;
+mod hostile;
 mod mirror;
 mod parallel;
 mod policy;
@@ -101,6 +102,7 @@ fn main() -> ExitCode {
         filter::CASES,
         flow::CASES,
         helper::CASES,
+        hostile::CASES,
         mirror::CASES,
         parallel::CASES,
         policy::CASES,

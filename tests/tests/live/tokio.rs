@@ -6,8 +6,8 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use conntrack::sandbox::{Failure, Sandbox};
-use conntrack::tokio::Conntrack;
-use conntrack::{Changes, Command, Error, Filter, Flushed, NewFlow};
+use conntrack::tokio::{Conntrack, Events, Mirror};
+use conntrack::{Change, Changes, Command, Error, Event, Filter, Flushed, Groups, NewFlow};
 
 use crate::{Outcome, cases, holds, same};
 
@@ -17,6 +17,8 @@ cases! {
     drops_dumps_half_way,
     survives_futures_that_are_dropped,
     is_shared_by_tasks,
+    streams_events,
+    mirrors,
 }
 
 fn run(body: impl Future<Output = Outcome>) -> Outcome {
@@ -128,6 +130,53 @@ fn is_shared_by_tasks(_: &Sandbox) -> Outcome {
             task.await??;
         }
         same!(ct.stats().await?.entries, 200);
+        Ok(())
+    })
+}
+
+fn streams_events(_: &Sandbox) -> Outcome {
+    run(async {
+        let ct = Conntrack::open()?;
+        let mut events = Events::subscribe(Groups::FLOWS)?;
+        // A future that was dropped while it waited loses nothing.
+        begin(events.next());
+        fill(&ct, 3).await?;
+        ct.update(&flow(1).orig.into(), &Changes::new().mark(9)).await?;
+        ct.delete(&flow(2).orig.into()).await?;
+        let mut seen = Vec::new();
+        while seen.len() < 5 {
+            let event = events.next().await.ok_or("the stream ended")??;
+            seen.push(match event {
+                Event::New(flow, _) => ("new", flow.orig.src_port()),
+                Event::Update(flow, _) => ("update", flow.orig.src_port().filter(|_| flow.mark == Some(9))),
+                Event::Destroy(flow, _) => ("destroy", flow.orig.src_port()),
+                other => return Err(format!("{other:?}").into()),
+            });
+        }
+        let expected =
+            [("new", Some(0)), ("new", Some(1)), ("new", Some(2)), ("update", Some(1)), ("destroy", Some(2))];
+        same!(seen, expected);
+        Ok(())
+    })
+}
+
+fn mirrors(_: &Sandbox) -> Outcome {
+    run(async {
+        let ct = Conntrack::open()?;
+        fill(&ct, 1000).await?;
+        let mut mirror = Mirror::start(&Filter::all()).await?;
+        same!(mirror.table().len(), 1000);
+        begin(mirror.changes());
+        ct.delete(&flow(1).orig.into()).await?;
+        ct.create(&flow(2000)).await?;
+        let mut changes = Vec::new();
+        while changes.len() < 2 {
+            changes.extend(mirror.changes().await?);
+        }
+        holds!(matches!(&changes[0], Change::Removed { flow: gone, .. } if gone.orig == flow(1).orig));
+        holds!(matches!(&changes[1], Change::Inserted(new) if new.orig == flow(2000).orig));
+        same!(mirror.table().len(), 1000);
+        holds!(mirror.table().get(&flow(2000).orig.into()).is_some());
         Ok(())
     })
 }

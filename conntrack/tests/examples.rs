@@ -1,0 +1,220 @@
+//! Runs every example in the sandbox, as its users would.
+//!
+//! The programs are those that `cargo test` builds beside this one; told to build only this test, it leaves them as they
+//! are. Where there can be no sandbox the tests are reported as
+//! ignored; with `CONNTRACK_TESTS_SKIP=deny`, as in CI, that is a failure.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Output};
+
+use conntrack::sandbox::{Failure, Sandbox};
+use libtest_mimic::{Arguments, Failed, Trial};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+use serde_json::Value;
+
+type Outcome = Result<(), Failure>;
+type Case = (&'static str, fn() -> Outcome);
+
+const EXAMPLES: [&str; 7] = ["tour", "list", "top", "nat-log", "purge", "stats", "replicate"];
+const CASES: &[Case] = &[
+    ("tour_holds", tour_holds),
+    ("all_explain_themselves", all_explain_themselves),
+    ("list_prints_what_the_filter_selects", list_prints_what_the_filter_selects),
+    ("list_says_what_is_wrong_with_a_filter", list_says_what_is_wrong_with_a_filter),
+    ("list_ends_when_nobody_reads", list_ends_when_nobody_reads),
+    ("top_measures", top_measures),
+    ("top_draws_and_quits", top_draws_and_quits),
+    ("nat_log_has_an_end_for_every_start", nat_log_has_an_end_for_every_start),
+    ("purge_deletes_the_stale_flows_only", purge_deletes_the_stale_flows_only),
+    ("stats_are_the_same_in_every_form", stats_are_the_same_in_every_form),
+    ("replicate_replicates", replicate_replicates),
+];
+
+fn main() -> ExitCode {
+    let unavailable = Sandbox::probe().err().map(|error| error.to_string());
+    let denied = env::var_os("CONNTRACK_TESTS_SKIP").is_some_and(|value| value == "deny");
+    let trial = |(name, body): &Case| {
+        let (body, unavailable) = (*body, unavailable.clone());
+        let ignored = unavailable.is_some() && !denied;
+        if let Some(reason) = unavailable.as_ref().filter(|_| ignored) {
+            eprintln!("SKIPPED {name}: {reason}");
+        }
+        let run = move || match unavailable {
+            Some(reason) => Err(Failed::from(format!("skipped, which is not allowed here: {reason}"))),
+            None => body().map_err(Failed::from),
+        };
+        Trial::test(*name, run).with_ignored_flag(ignored)
+    };
+    libtest_mimic::run(&Arguments::from_args(), CASES.iter().map(trial).collect()).exit_code()
+}
+
+/// An example's program: the test's is in `deps`, next to `examples`.
+fn program(example: &str) -> Result<PathBuf, Failure> {
+    let test = env::current_exe()?;
+    let path = test.ancestors().nth(2).ok_or("the test is nowhere")?.join("examples").join(example);
+    // `cargo test` builds all of them, unless it is told what to test.
+    if path.exists() { Ok(path) } else { Err(format!("no {}: cargo build --examples", path.display()).into()) }
+}
+
+/// What an example prints, if it succeeds.
+fn run(example: &str, arguments: &[&str]) -> Result<String, Failure> {
+    let output = start(example, arguments)?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() {
+        Ok(String::from_utf8(output.stdout)?)
+    } else {
+        Err(format!("{example} {arguments:?}: {}, {errors}", output.status).into())
+    }
+}
+
+fn start(example: &str, arguments: &[&str]) -> Result<Output, Failure> {
+    Ok(Command::new(program(example)?).args(arguments).output()?)
+}
+
+/// The lines of JSON that an example prints.
+fn run_json(example: &str, arguments: &[&str]) -> Result<Vec<Value>, Failure> {
+    let text = run(example, &[&["--sandbox", "--json"], arguments].concat())?;
+    Ok(text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
+}
+
+fn holds(condition: bool, what: impl std::fmt::Debug) -> Outcome {
+    if condition { Ok(()) } else { Err(format!("does not hold of {what:?}").into()) }
+}
+
+fn tour_holds() -> Outcome {
+    // It checks by itself what it shows.
+    let text = run("tour", &[])?;
+    holds(text.contains("7. Every flow once more"), text)
+}
+
+fn all_explain_themselves() -> Outcome {
+    for example in EXAMPLES.iter().filter(|example| **example != "tour") {
+        let text = run(example, &["--help"])?;
+        holds(text.contains("--sandbox") && text.contains("--json"), text)?;
+    }
+    Ok(())
+}
+
+fn list_prints_what_the_filter_selects() -> Outcome {
+    let text = run("list", &["--sandbox", "proto=tcp", "dport=443"])?;
+    holds(text.lines().count() == 2 && text.lines().all(|line| line.contains("ESTABLISHED")), text)?;
+    let flows = run_json("list", &["family=ipv6", "proto=udp"])?;
+    holds(flows.len() == 1 && flows[0]["orig"]["dport"] == 123, &flows)?;
+    let count = run_json("list", &["--count"])?;
+    holds(count == [Value::from(11)], count)
+}
+
+fn list_says_what_is_wrong_with_a_filter() -> Outcome {
+    let output = start("list", &["--sandbox", "dport=http"])?;
+    let errors = String::from_utf8(output.stderr)?;
+    holds(output.status.code() == Some(1) && errors.contains("expected a port"), errors)
+}
+
+fn list_ends_when_nobody_reads() -> Outcome {
+    let (reader, writer) = std::io::pipe()?;
+    drop(reader);
+    let mut command = Command::new(program("list")?);
+    let output = command.arg("--sandbox").stdout(writer).output()?;
+    holds(output.status.success() && output.stderr.is_empty(), output)
+}
+
+fn top_measures() -> Outcome {
+    let refreshes = run_json("top", &["--interval", "0.2", "--refreshes", "2", "--rows", "3"])?;
+    holds(refreshes.len() == 2, &refreshes)?;
+    for refresh in &refreshes {
+        let rates = refresh["busiest"].as_array().ok_or("no flows")?.iter().map(|row| row["bytes_per_second"].as_u64());
+        let rates: Vec<_> = rates.collect();
+        holds(rates.len() == 3 && rates.is_sorted_by(|left, right| left >= right) && rates[0] > Some(0), rates)?;
+    }
+    Ok(())
+}
+
+fn top_draws_and_quits() -> Outcome {
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+    grantpt(&terminal)?;
+    unlockpt(&terminal)?;
+    tcsetwinsize(&terminal, Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 })?;
+    let path = ptsname(&terminal, Vec::new())?;
+    let open = || File::options().read(true).write(true).open(path.to_str().unwrap_or_default()).map(OwnedFd::from);
+    let mut command = Command::new(program("top")?);
+    command.args(["--sandbox", "--interval", "0.2"]);
+    command.env("TERM", "xterm").stdin(open()?).stdout(open()?).stderr(open()?);
+    let mut top = command.spawn()?;
+    // With it go the descriptors of the terminal: when top ends, reading does.
+    drop(command);
+
+    let (mut keys, mut screen) = (File::from(terminal.try_clone()?), File::from(terminal));
+    let (mut seen, mut buffer) = (Vec::new(), [0; 4096]);
+    let mut asked = false;
+    // EIO when the other end is closed.
+    while let Ok(length @ 1..) = screen.read(&mut buffer) {
+        seen.extend_from_slice(buffer.get(..length).unwrap_or_default());
+        if !asked && String::from_utf8_lossy(&seen).contains("127.0.1.10:443") {
+            keys.write_all(b"q")?;
+            asked = true;
+        }
+    }
+    let status = top.wait()?;
+    let seen = String::from_utf8_lossy(&seen);
+    holds(status.success() && seen.contains("DESTINATION"), &seen)?;
+    // Back from the alternate screen, with the cursor.
+    holds(seen.contains("\x1b[?1049l") && seen.contains("\x1b[?25h"), &seen)
+}
+
+fn nat_log_has_an_end_for_every_start() -> Outcome {
+    let lines = run_json("nat-log", &[])?;
+    let mut open = BTreeSet::new();
+    let (mut starts, mut ends) = (0, 0);
+    for line in &lines {
+        let id = line["id"].as_u64().ok_or("no id")?;
+        if line["event"] == "start" {
+            holds(open.insert(id), line)?;
+            starts += 1;
+        } else {
+            // The kernel takes times in the sandbox, so that a duration is known even where the start was not seen.
+            holds(open.remove(&id) && line["duration"]["secs"].is_u64(), line)?;
+            ends += 1;
+        }
+    }
+    holds(open.is_empty() && (starts, ends) == (503, 503), (open, starts, ends))
+}
+
+fn purge_deletes_the_stale_flows_only() -> Outcome {
+    let report = run_json("purge", &["--dry-run"])?;
+    holds(report[0]["found"] == 45_000 && report[0]["deleted"] == 0 && report[0]["left"] == 50_000, &report)?;
+    let report = run_json("purge", &["--idle", "15"])?;
+    holds(report[0]["deleted"] == 20_000 && report[0]["left"] == 30_000, &report)?;
+    let report = run_json("purge", &["10.96.0.11:53"])?;
+    holds(report[0]["deleted"] == 5_000 && report[0]["left"] == 45_000, &report)
+}
+
+fn stats_are_the_same_in_every_form() -> Outcome {
+    let inserted = "100 flows created over netlink";
+    let json = run_json("stats", &[])?;
+    let cpus = json[0]["cpus"].as_array().ok_or("no processors")?;
+    let inserts: u64 = cpus.iter().filter_map(|cpu| cpu["insert"].as_u64()).sum();
+    holds(inserts == 100 && json[0]["table"]["entries"] == 109, (inserted, &json))?;
+
+    let table = run("stats", &["--sandbox"])?;
+    let is_total = |line: &str| line.split_whitespace().take(2).eq(["insert", "100"]);
+    holds(table.starts_with("109 flows of ") && table.lines().any(is_total), (inserted, &table))?;
+
+    let text = run("stats", &["--sandbox", "--prometheus"])?;
+    let values = text.lines().filter_map(|line| line.strip_prefix("conntrack_insert_total{cpu=")?.split(' ').nth(1));
+    let sum: u64 = values.filter_map(|value| value.parse::<u64>().ok()).sum();
+    holds(sum == 100 && text.contains("\n# TYPE conntrack_insert_total counter\n"), (inserted, &text))
+}
+
+fn replicate_replicates() -> Outcome {
+    let output = start("replicate", &["--sandbox", "--refresh", "1"])?;
+    let (lines, errors) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
+    holds(output.status.success() && errors.contains("10 of 10 flows are in the other namespace, 0 refused"), &errors)?;
+    let has = |sign: &str, part: &str| lines.lines().any(|line| line.starts_with(sign) && line.contains(part));
+    holds(has("+ tcp", "dst=203.0.113.5") && has("~ tcp", "mark=7") && has("- udp", "src=10.0.0.2"), &lines)
+}

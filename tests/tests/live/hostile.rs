@@ -1,0 +1,400 @@
+//! Neighbours that mean harm, and systems that do not stand still: a right answer or a typed error, and never a hang.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use conntrack::sandbox::{Failure, Namespace, Sandbox};
+use conntrack::{Changes, Command, Conntrack, Errno, Error, Event, Events, Filter, Flow, FlowKey, NewFlow};
+use rustix::net::netlink::{NETFILTER, SocketAddrNetlink};
+use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, sendto};
+use rustix::thread::CapabilitySet;
+
+use crate::privilege::without;
+use crate::{Outcome, cases, holds, same};
+
+cases! {
+    only_the_privileged_can_write_to_others,
+    forged_answers_are_none,
+    forged_answers_to_dumps_are_none,
+    an_overrun_is_over_when_it_was_told,
+    an_answer_that_comes_too_late_is_not_the_next_ones,
+    an_answer_that_never_comes_is_a_timeout,
+    a_table_that_changes_under_dumps,
+    a_namespace_that_nobody_is_in,
+    a_namespace_that_ends_under_a_listener_to_all,
+    the_smallest_buffers,
+}
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// `struct nlmsghdr` and `struct nlmsgerr`
+const ERROR: usize = 36;
+
+fn flow(port: u16) -> NewFlow {
+    NewFlow::udp(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 53).into()).timeout(Duration::from_secs(600))
+}
+
+fn key(port: u16) -> FlowKey {
+    flow(port).orig.into()
+}
+
+fn fill(ct: &Conntrack, ports: std::ops::Range<u16>) -> Outcome {
+    let count = u64::try_from(ports.len())?;
+    same!(ct.batch(ports.map(|port| Command::Create(flow(port)))).run()?, count);
+    Ok(())
+}
+
+/// Another process's socket, as far as the kernel is concerned.
+struct Neighbour(OwnedFd);
+
+impl Neighbour {
+    fn new() -> Result<Self, Failure> {
+        let (kind, flags) = (SocketType::RAW, SocketFlags::CLOEXEC);
+        Ok(Self(rustix::net::socket_with(AddressFamily::NETLINK, kind, flags, Some(NETFILTER))?))
+    }
+
+    fn send(&self, port: u32, message: &[u8]) -> rustix::io::Result<()> {
+        sendto(&self.0, message, SendFlags::DONTWAIT, &SocketAddrNetlink::new(port, 0)).map(drop)
+    }
+}
+
+/// A message to `port`, as the kernel would answer.
+fn message(kind: u16, flags: u16, seq: u32, port: u32, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(16 + body.len()).unwrap_or(u32::MAX);
+    let [kind, flags] = [kind, flags].map(u16::to_ne_bytes);
+    [&length.to_ne_bytes()[..], &kind, &flags, &seq.to_ne_bytes(), &port.to_ne_bytes(), body].concat()
+}
+
+/// An acknowledgement, or with an error a refusal.
+fn answer(seq: u32, port: u32, errno: i32) -> Vec<u8> {
+    let mut body = (-errno).to_ne_bytes().to_vec();
+    body.resize(ERROR - 16, 0);
+    message(2, 0, seq, port, &body)
+}
+
+/// What a flow that does not exist would look like, and other answers: for requests with these numbers.
+fn forgeries(port: u32, numbers: std::ops::Range<u32>) -> Vec<Vec<u8>> {
+    let nonsense = [0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff];
+    numbers
+        .flat_map(|seq| {
+            [
+                answer(seq, port, 0),
+                answer(seq, port, Errno::NOENT.0),
+                message(3, 2, seq, port, &[0; 4]),
+                message(0x100, 2, seq, port, &nonsense),
+                message(0x100, 2, seq, port, &nonsense)[..19].to_vec(),
+            ]
+        })
+        .collect()
+}
+
+/// The port ids of all netfilter sockets of the namespace that the calling thread is in.
+fn ports() -> Result<Vec<u32>, Failure> {
+    /// `NETLINK_NETFILTER`
+    const PROTOCOL: &str = "12";
+    let text = fs::read_to_string("/proc/thread-self/net/netlink")?;
+    let rows = text.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let ports = rows.filter(|row| row.get(1) == Some(&PROTOCOL)).filter_map(|row| row.get(2)?.parse().ok());
+    Ok(ports.filter(|port| *port != 0).collect())
+}
+
+/// Runs `body` while `neighbour` goes on, turn after turn.
+fn beside<T>(
+    mut neighbour: impl FnMut() -> Result<(), Failure> + Send,
+    body: impl FnOnce() -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| -> Result<(), Failure> {
+            while !stop.load(Ordering::Relaxed) {
+                neighbour()?;
+            }
+            Ok(())
+        });
+        let result = body();
+        stop.store(true, Ordering::Relaxed);
+        other.join().map_err(|_| "the neighbour panicked")??;
+        result
+    })
+}
+
+/// Fails if `body` takes longer than anything should.
+fn soon<T>(what: &str, body: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    let started = Instant::now();
+    let value = body()?;
+    holds!(started.elapsed() < PATIENCE, "{what} took {:?}", started.elapsed());
+    Ok(value)
+}
+
+fn only_the_privileged_can_write_to_others(_: &Sandbox) -> Outcome {
+    let ct = Conntrack::open()?;
+    let refused = without(CapabilitySet::NET_ADMIN, || {
+        let refusal = Neighbour::new()?.send(ct.port(), &answer(1, ct.port(), 0));
+        same!(refusal, Err(rustix::io::Errno::PERM));
+        Ok(())
+    });
+    refused?;
+    Neighbour::new()?.send(ct.port(), &answer(1, ct.port(), 0))?;
+    same!(ct.get(&key(1))?, None);
+    Ok(())
+}
+
+fn forged_answers_are_none(_: &Sandbox) -> Outcome {
+    let ct = Conntrack::open()?;
+    let neighbour = Neighbour::new()?;
+    let forge = |numbers| forgeries(ct.port(), numbers).iter().try_for_each(|forged| neighbour.send(ct.port(), forged));
+    // Those that are there before the request has been sent, for its number and the next ones.
+    forge(1..9)?;
+    same!(ct.get(&key(1))?, None);
+    forge(2..9)?;
+    ct.create(&flow(1))?;
+    forge(3..9)?;
+    same!(ct.get(&key(1))?.map(|flow| flow.orig), Some(flow(1).orig));
+    forge(4..9)?;
+    holds!(ct.create(&flow(1)).is_err_and(|error| error.is_exists()));
+    forge(5..9)?;
+    ct.update(&key(1), &Changes::new().mark(7))?;
+    forge(6..9)?;
+    holds!(ct.update(&key(2), &Changes::new().mark(7)).is_err_and(|error| error.is_not_found()));
+    forge(7..9)?;
+    same!(ct.delete(&key(1))?, true);
+    forge(8..16)?;
+    fill(&ct, 1..9)?;
+    same!(ct.dump()?.count(), 8);
+    Ok(())
+}
+
+fn forged_answers_to_dumps_are_none(_: &Sandbox) -> Outcome {
+    const MANY: u16 = 1000;
+    let ct = Conntrack::open()?;
+    fill(&ct, 0..MANY)?;
+    let neighbour = Neighbour::new()?;
+    let forged = AtomicU64::new(0);
+    let forge = || {
+        for port in ports()? {
+            for forgery in forgeries(port, 1..12) {
+                // A full buffer is what the neighbour wants, too.
+                forged.fetch_add(u64::from(neighbour.send(port, &forgery).is_ok()), Ordering::Relaxed);
+            }
+        }
+        std::thread::yield_now();
+        Ok(())
+    };
+    let (mut whole, mut refused) = (0, 0);
+    beside(forge, || {
+        soon("ten whole dumps", || {
+            let started = Instant::now();
+            while whole < 10 && started.elapsed() < PATIENCE / 2 {
+                let dumped = ct.dump().and_then(Iterator::collect::<Result<Vec<Flow>, _>>);
+                match dumped {
+                    Ok(flows) => {
+                        let ports: BTreeSet<_> = flows.iter().map(|flow| flow.orig.src_port()).collect();
+                        same!((flows.len(), ports.len()), (usize::from(MANY), usize::from(MANY)));
+                        whole += 1;
+                    }
+                    // The kernel found no room for its answers.
+                    Err(Error::Overrun | Error::Timeout(_)) => refused += 1,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            Ok(())
+        })
+    })?;
+    holds!(whole + refused > 0 && forged.load(Ordering::Relaxed) > 0, "{whole} dumps, {forged:?} forgeries");
+    // The neighbour has gone: the connection is as good as new, whatever is still queued.
+    let again = || -> Result<usize, Error> { Ok(ct.dump()?.collect::<Result<Vec<_>, _>>()?.len()) };
+    let count = again().or_else(|_| again())?;
+    same!(count, usize::from(MANY));
+    Ok(())
+}
+
+fn an_overrun_is_over_when_it_was_told(_: &Sandbox) -> Outcome {
+    let ct = Conntrack::builder().receive_buffer(4096).open()?;
+    let neighbour = Neighbour::new()?;
+    for _ in 0..3 {
+        while neighbour.send(ct.port(), &answer(0, ct.port(), 0)).is_ok() {}
+        // The answer finds no room: whether the flow was created cannot be known.
+        holds!(matches!(ct.create(&flow(1)), Err(Error::Overrun)));
+        // From the next request on, it can.
+        holds!(ct.get(&key(1))?.is_some());
+        same!(ct.delete(&key(1))?, true);
+    }
+    while neighbour.send(ct.port(), &answer(0, ct.port(), 0)).is_ok() {}
+    let results: Vec<_> = ct.batch((0..3).map(|port| Command::Create(flow(port)))).collect();
+    holds!(matches!(results.last(), Some(Err(Error::Overrun))), "{results:?}");
+    let results: Vec<_> = ct.batch((0..3).map(|port| Command::Delete(key(port)))).collect();
+    holds!(results.len() == 3 && results.iter().all(Result::is_ok), "{results:?}");
+    Ok(())
+}
+
+fn an_answer_that_comes_too_late_is_not_the_next_ones(_: &Sandbox) -> Outcome {
+    let patient = Conntrack::open()?;
+    // Whatever else there is to be read takes longer than this.
+    let ct = Conntrack::builder().reply_timeout(Duration::from_nanos(1)).open()?;
+    let neighbour = Neighbour::new()?;
+    for turn in 1..20 {
+        neighbour.send(ct.port(), &answer(turn, ct.port(), 0))?;
+        let late = ct.create(&flow(1));
+        holds!(matches!(late, Err(Error::Timeout(_))), "{late:?}");
+        // It was created; that was said behind the forgery, and is still there to be read.
+        holds!(patient.get(&key(1))?.is_some());
+        let next = ct.create(&flow(1));
+        holds!(next.as_ref().is_err_and(Error::is_exists), "{next:?}");
+        holds!(ct.get(&key(1))?.is_some());
+        same!(ct.get(&key(2))?, None);
+        same!(ct.delete(&key(1))?, true);
+        same!(patient.get(&key(1))?, None);
+    }
+    Ok(())
+}
+
+fn an_answer_that_never_comes_is_a_timeout(_: &Sandbox) -> Outcome {
+    let timeout = Duration::from_millis(50);
+    let ct = Conntrack::builder().reply_timeout(timeout).open()?;
+    let neighbour = Neighbour::new()?;
+    // A neighbour that talks all the time cannot make it longer, and cannot be mistaken for an answer: there is room for
+    // its messages, but not for the kernel's.
+    let started = Instant::now();
+    let forge = || {
+        for forged in forgeries(ct.port(), 1..9) {
+            let _ = neighbour.send(ct.port(), &forged);
+        }
+        Ok(())
+    };
+    let mut errors = 0;
+    beside(forge, || {
+        for _ in 0..20 {
+            match ct.get(&key(1)) {
+                Ok(found) => same!(found, None),
+                Err(Error::Timeout(_) | Error::Overrun) => errors += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    })?;
+    // Twenty requests, each of which may clear the queue of the one before.
+    holds!(started.elapsed() < timeout * 20 * 4 + PATIENCE / 4, "{:?}, {errors} errors", started.elapsed());
+    let _ = ct.get(&key(1));
+    same!(ct.get(&key(1))?, None);
+    Ok(())
+}
+
+/// Flushes, creations and deletions, while dumps go on: each of them ends, and holds nothing but what has been.
+fn a_table_that_changes_under_dumps(_: &Sandbox) -> Outcome {
+    const MANY: u16 = 600;
+    let ct = Conntrack::open()?;
+    let churn = Conntrack::open()?;
+    let mut turn = 0_u32;
+    let change = || {
+        turn += 1;
+        fill(&churn, 0..MANY)?;
+        for port in (0..MANY).step_by(2) {
+            churn.delete(&key(port))?;
+        }
+        if turn % 2 == 0 {
+            churn.flush(&Filter::new().orig_src_port(1..=MANY / 3))?;
+        }
+        churn.flush_all()?;
+        Ok(())
+    };
+    let mut seen = 0;
+    beside(change, || {
+        soon("thirty dumps", || {
+            for _ in 0..30 {
+                for flow in ct.dump()? {
+                    let flow = flow?;
+                    same!(flow.reply, flow.orig.inverse());
+                    holds!(flow.orig.src_port().is_some_and(|port| port < MANY), "{flow}");
+                    seen += 1;
+                }
+            }
+            Ok(())
+        })
+    })?;
+    holds!(seen > 0);
+    same!(ct.dump()?.count(), 0);
+    Ok(())
+}
+
+/// What is open keeps its namespace alive, though it has no name, no thread and no descriptor any more.
+fn a_namespace_that_nobody_is_in(_: &Sandbox) -> Outcome {
+    let (ct, mut events) = {
+        let namespace = Namespace::new()?;
+        let ct = Conntrack::builder().netns(&namespace)?.open()?;
+        let events = Events::builder().netns(&namespace)?.subscribe()?;
+        (ct, events)
+    };
+    fill(&ct, 0..10)?;
+    same!(ct.dump()?.count(), 10);
+    ct.flush_all()?;
+    let mut gone = 0;
+    while gone < 10 {
+        match events.next_timeout(PATIENCE)? {
+            Some(Event::Destroy(..)) => gone += 1,
+            Some(_) => {}
+            None => return Err(format!("{gone} of 10 flows are gone").into()),
+        }
+    }
+    same!(events.try_next()?, None);
+    Ok(())
+}
+
+/// One that ends takes its flows along. Its listener hears of that or not, and goes on.
+fn a_namespace_that_ends_under_a_listener_to_all(sandbox: &Sandbox) -> Outcome {
+    let mut events = Events::builder().all_namespaces(true).subscribe()?;
+    for id in 1..6 {
+        let other = Namespace::new()?;
+        sandbox.assign_id(&other, id)?;
+        fill(&Conntrack::builder().netns(&other)?.open()?, 0..20)?;
+        drop(other);
+        // Wait for what the namespace has said for sure.
+        let mut new = 0;
+        while new < 20 {
+            match events.next_timeout(PATIENCE)? {
+                Some(Event::New(_, origin)) => {
+                    same!(origin.nsid, Some(id));
+                    new += 1;
+                }
+                Some(Event::Destroy(..)) => {}
+                other => return Err(format!("{new} of 20, then {other:?}").into()),
+            }
+        }
+    }
+    let ct = Conntrack::open()?;
+    ct.create(&flow(1))?;
+    loop {
+        match events.next_timeout(PATIENCE)? {
+            Some(Event::New(flow, origin)) if origin.nsid.is_none() => {
+                same!(flow.orig, self::flow(1).orig);
+                return Ok(());
+            }
+            Some(Event::Destroy(..)) => {}
+            other => return Err(format!("{other:?}").into()),
+        }
+    }
+}
+
+/// The kernel's least for both directions (`SOCK_MIN_RCVBUF`, `SOCK_MIN_SNDBUF`).
+fn the_smallest_buffers(_: &Sandbox) -> Outcome {
+    const MANY: u16 = 500;
+    let ct = Conntrack::builder().receive_buffer(0).send_buffer(0).open()?;
+    holds!(ct.receive_buffer()? < 4096 && ct.send_buffer()? < 8192);
+    let mut events = Events::builder().receive_buffer(0).subscribe()?;
+    soon("a batch", || fill(&ct, 0..MANY))?;
+    // Each of them is refused, which the kernel says in as many messages.
+    let refused = ct.batch((0..MANY).map(|port| Command::Create(flow(port))));
+    same!(refused.filter(|result| result.as_ref().is_err_and(Error::is_exists)).count(), usize::from(MANY));
+    same!(soon("a dump", || Ok(ct.dump()?.collect::<Result<Vec<_>, _>>()?.len()))?, usize::from(MANY));
+    let (mut told, mut arrived) = (0, 0);
+    while let Some(event) = events.try_next()? {
+        match event {
+            Event::Overrun { lost } => told += u64::from(lost),
+            _ => arrived += 1,
+        }
+    }
+    same!((told > 0, told + arrived), (true, u64::from(MANY)));
+    Ok(())
+}
