@@ -84,15 +84,15 @@ pub(crate) fn measure(args: &Args, kind: Kind, figures: &mut Figures) -> Outcome
     let flows = captured.bodies.len() as f64;
     let size = captured.bodies().map(|body| body.len() + 16).sum::<usize>() as f64 / flows;
     let [ours, _, theirs] = &series[..] else { return Err("a contestant is missing".into()) };
-    let nanoseconds = |series: &Series| series.wall() * 1e9 / flows / f64::from(PASSES);
+    let nanoseconds = |series: &Series| series.cpu() * 1e9 / flows / f64::from(PASSES);
     let heading = format!("decoding, {}, {size:.0} bytes a flow on average", kind.name());
     let mut table = Table::new(&[&heading, "ns a flow", "times netlink-bindings"]);
     for ((name, _), times) in CONTESTANTS.iter().zip(&series) {
-        let cells = [format!("{:.1}", nanoseconds(times)), format!("{:.3}", times.ratio(theirs))];
+        let cells = [format!("{:.1}", nanoseconds(times)), format!("{:.3}", times.cpu_ratio(theirs))];
         table.row([(*name).to_owned()].into_iter().chain(cells));
     }
     table.print();
     figures.worst("decode_ns", nanoseconds(ours));
-    figures.worst("decode_vs_netlink_bindings", ours.ratio(theirs));
+    figures.worst("decode_vs_netlink_bindings", ours.cpu_ratio(theirs));
     Ok(())
 }

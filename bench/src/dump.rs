@@ -46,8 +46,13 @@ pub(crate) fn measure(args: &Args, kind: Kind, truth: &Sums, figures: &mut Figur
             let (_, time) = timed(entrant.contestant.run)?;
             entrant.times.push(time);
         }
+        // So that nobody always comes behind the one who leaves the most memory to be cleaned up.
+        entrants.reverse();
     }
     eprintln!();
+    if args.rounds % 2 == 1 {
+        entrants.reverse();
+    }
     report(args, kind, &entrants, figures);
     Ok(())
 }

@@ -47,6 +47,11 @@ impl Series {
     pub(crate) fn ratio(&self, other: &Self) -> f64 {
         median(self.0.iter().zip(&other.0).map(|(one, other)| one.wall / other.wall))
     }
+
+    /// The same of processor time, for work that waits for nothing.
+    pub(crate) fn cpu_ratio(&self, other: &Self) -> f64 {
+        median(self.0.iter().zip(&other.0).map(|(one, other)| one.cpu / other.cpu))
+    }
 }
 
 /// The median; not a number for no values.

@@ -150,7 +150,8 @@ impl Container {
 fn bytes(fields: &Fields) -> Option<Vec<syn::Member>> {
     let is_byte = |field: &Field| matches!(&field.ty, Type::Path(ty) if ty.path.is_ident("u8"));
     let is_plain = |field: &Field| field.attrs.iter().all(|attr| attr.path().is_ident("doc"));
-    (!fields.is_empty() && fields.iter().all(|field| is_byte(field) && is_plain(field))).then(|| fields.members().collect())
+    (!fields.is_empty() && fields.iter().all(|field| is_byte(field) && is_plain(field)))
+        .then(|| fields.members().collect())
 }
 
 fn transparent(ctxt: &Ctxt, span: Span, fields: &Fields) -> Kind {

@@ -98,7 +98,7 @@ fn purge(args: &Args, mut output: Output, in_sandbox: bool) -> Result<(), Failur
 
     let mut deleted = 0;
     if !args.dry_run {
-        let template = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} flows, {per_sec}, {eta} left")?;
+        let template = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len} flows, {eta} left")?;
         let bar = ProgressBar::new(found).with_style(template);
         deleted = ct.delete_matching(&filter, |flow| {
             let delete = stale.holds(&Life::from(flow));
@@ -109,7 +109,7 @@ fn purge(args: &Args, mut output: Output, in_sandbox: bool) -> Result<(), Failur
     }
     let report = Report { found, deleted, left: ct.stats()?.entries, seconds: started.elapsed().as_secs_f64() };
     let Report { found, deleted, left, seconds } = &report;
-    output.line(format_args!("{found} flows found, {deleted} deleted, {left} left, {seconds:.2} s"), &report)?;
+    output.line(format_args!("{found} found, {deleted} deleted, {left} flows left, {seconds:.2} s"), &report)?;
     output.flush()?;
     Ok(())
 }
@@ -129,9 +129,10 @@ impl From<&Flow> for Life {
     }
 }
 
-/// Which flows are stale: those that have at most so much left of their lives, by whether they are assured.
+/// Which flows are stale: those that have at most so much left of their lives. There is one limit for flows that are not
+/// assured and one for those that are; without one, none of that kind lives long enough to be stale.
 #[derive(Debug)]
-struct Stale(Option<[Seconds; 2]>);
+struct Stale(Option<[Option<Seconds>; 2]>);
 
 impl Stale {
     fn new(ct: &Conntrack, idle: Option<u32>) -> Result<Self, Failure> {
@@ -143,13 +144,13 @@ impl Stale {
         if idle > unreplied.0.max(replied.0) {
             return Err(format!("no flow is idle for longer than {} s", unreplied.0.max(replied.0)).into());
         }
-        Ok(Self(Some([unreplied, replied].map(|timeout| Seconds(timeout.0.saturating_sub(idle))))))
+        Ok(Self(Some([unreplied, replied].map(|timeout| timeout.0.checked_sub(idle).map(Seconds)))))
     }
 
     fn holds(&self, life: &Life) -> bool {
         let Some([unreplied, replied]) = self.0 else { return true };
         let most = if life.status.contains(Status::ASSURED) { replied } else { unreplied };
-        life.left.is_some_and(|left| left <= most)
+        most.is_some_and(|most| life.left.is_some_and(|left| left <= most))
     }
 }
 
@@ -159,9 +160,11 @@ fn make_flows(ct: &Conntrack) -> Result<(), Failure> {
     let many = (0..50_000_u32).map(|n| (n, if n % 10 == 0 { elsewhere } else { there }));
     let flows = many.map(|(n, server)| {
         let client = SocketAddr::new(IpAddr::from((0x0a01_0000 + (n >> 12)).to_be_bytes()), 1024 + (n & 0xfff) as u16);
-        NewFlow::udp(client, server).timeout(Seconds(if n % 2 == 0 { 12 } else { 30 }))
+        // Half of them have been idle for a minute.
+        let left = Seconds(if n % 2 == 0 { 60 } else { 120 });
+        NewFlow::udp(client, server).status(Status::SEEN_REPLY | Status::ASSURED).timeout(left)
     });
     let made = ct.batch(flows.map(Command::Create)).run()?;
-    note(format_args!("made {made} flows, a tenth of them to another destination, half with 12 s left"));
+    note(format_args!("made {made} flows, a tenth of them to another destination, half of them idle for a minute"));
     Ok(())
 }

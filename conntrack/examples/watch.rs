@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::fmt;
+use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -24,7 +26,7 @@ struct Args {
     /// Which events
     #[arg(long, short, value_enum, value_delimiter = ',', default_value = "new,update,destroy")]
     events: Vec<Kind>,
-    /// Print ids, times, the network protocol, and the port id of whoever caused it too
+    /// Print ids, times and the network protocol too
     #[arg(long, short)]
     wide: bool,
     /// Stop after this many lines
@@ -94,68 +96,43 @@ fn watch(args: &Args, mut output: Output, sandbox: Option<&Sandbox>) -> Result<(
     Ok(())
 }
 
-/// An event as JSON.
-#[derive(Debug, Serialize)]
-struct Line<'a, T> {
-    event: &'a str,
-    /// Who caused it; 0 is the kernel.
-    port: u32,
-    #[serde(flatten)]
-    about: T,
-}
-
-/// `{"flow": …}`
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum About<'a> {
-    Flow(&'a conntrack::Flow),
-    Expectation(&'a conntrack::Expect),
-    Lost(u32),
-    Message { kind: u16, bytes: &'a [u8] },
-    Undecodable { reason: String, bytes: &'a [u8] },
-}
-
-fn print(args: &Args, output: &mut Output, event: &Event) -> Result<(), Failure> {
-    let flow = |output: &mut Output, name, flow: &conntrack::Flow, origin: &Origin| {
-        let json = Line { event: name, port: origin.port, about: About::Flow(flow) };
-        let name = format!("[{}]", name.to_uppercase());
-        if args.wide {
-            output.line(format_args!("{name:>9} {} by={}", flow.display().extended().id().ktimestamp(), origin.port), &json)
-        } else {
-            output.line(format_args!("{name:>9} {flow}"), &json)
-        }
-    };
-    let expectation = |output: &mut Output, name, expect: &conntrack::Expect, origin: &Origin| {
-        let json = Line { event: name, port: origin.port, about: About::Expectation(expect) };
-        output.line(format_args!("{:>9} {expect}", format!("[{}]", name.to_uppercase())), &json)
-    };
-    match event {
-        Event::New(new, origin) => flow(output, "new", new, origin)?,
-        Event::Update(changed, origin) => flow(output, "update", changed, origin)?,
-        Event::Destroy(gone, origin) => flow(output, "destroy", gone, origin)?,
-        Event::ExpectNew(new, origin) => expectation(output, "new", new, origin)?,
-        Event::ExpectDestroy(gone, origin) => expectation(output, "destroy", gone, origin)?,
-        Event::Overrun { lost } => {
-            let json = Line { event: "overrun", port: 0, about: About::Lost(*lost) };
-            output.line(format_args!("# {lost} events were lost here: the receive buffer was full"), &json)?;
-        }
-        Event::Unknown(message, origin) => {
-            let about = About::Message { kind: message.header.kind, bytes: &message.body };
-            let json = Line { event: "unknown", port: origin.port, about };
-            let (kind, length) = (message.header.kind, message.body.len());
-            output.line(format_args!("# a message of type {kind:#06x}, {length} bytes"), &json)?;
-        }
-        // What a later version may tell.
-        _ => {}
+/// A line of text, or the event as JSON.
+fn print(args: &Args, output: &mut Output, event: &Event) -> io::Result<()> {
+    let program = Program(event.origin().map_or(0, |origin| origin.port));
+    if args.wide {
+        let event_text = event.display_as(|flow| flow.extended().id().ktimestamp());
+        output.line(format_args!("{event_text}{program}"), event)
+    } else {
+        output.line(format_args!("{event}{program}"), event)
     }
-    Ok(())
 }
 
-fn print_undecodable(output: &mut Output, undecodable: &Undecodable) -> Result<(), Failure> {
-    let about = About::Undecodable { reason: undecodable.reason.to_string(), bytes: &undecodable.bytes };
-    let json = Line { event: "undecodable", port: undecodable.origin.port, about };
-    output.line(format_args!("# {undecodable}"), &json)?;
-    Ok(())
+/// The name of the program that caused an event, by its port id.
+struct Program(u32);
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The first netlink socket of a process has its process id for a port id.
+        match std::fs::read_to_string(format!("/proc/{}/comm", self.0)) {
+            Ok(name) => write!(f, " progname={}", name.trim_end()),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+/// A message that is not what is declared, as JSON.
+#[derive(Serialize)]
+struct Unreadable<'a> {
+    event: &'static str,
+    reason: String,
+    bytes: &'a [u8],
+    origin: Origin,
+}
+
+fn print_undecodable(output: &mut Output, undecodable: &Undecodable) -> io::Result<()> {
+    let Undecodable { reason, bytes, origin } = undecodable;
+    let json = Unreadable { event: "undecodable", reason: reason.to_string(), bytes, origin: *origin };
+    output.line(format_args!("[UNDECODABLE] {undecodable}"), &json)
 }
 
 /// Connections, datagrams and echo requests; then the end of all of them.

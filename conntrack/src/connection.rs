@@ -20,6 +20,12 @@ use crate::version::KernelVersion;
 /// `CAP_NET_ADMIN` in the user namespace that owns the network namespace, and fails with an error for which
 /// [`Error::is_permission`] holds without it.
 ///
+/// # Forks
+///
+/// A process and its child after `fork(2)` have the same sockets, and each would read the other's answers: requests would
+/// then time out, though none would take another's answer for its own unless both sent the same number. So open another
+/// connection in the child, and leave the parent's alone. The sockets do not survive `execve(2)`.
+///
 /// ```no_run
 /// use conntrack::{Changes, Conntrack, NewFlow};
 /// use std::time::Duration;

@@ -26,7 +26,9 @@ pub fn page() -> String {
     for message in MESSAGES {
         let schemas = [(message.received, false), (message.request, true)];
         for (schema, to_kernel) in schemas {
-            schema.into_iter().for_each(|schema| collect(schema, to_kernel, &mut places));
+            if let Some(schema) = schema {
+                collect(schema, to_kernel, &mut places);
+            }
         }
     }
     let mut page = INTRODUCTION.to_owned();
@@ -60,11 +62,11 @@ const HEAD: &str =
 fn messages(page: &mut String) {
     page.push_str("# Messages\n\n| type | message | request | from the kernel |\n|---|---|---|---|\n");
     for message @ Message { kernel, request, received, .. } in MESSAGES {
-        let types = |schema: &Option<&'static Schema>| match schema {
+        let types = |schema: Option<&'static Schema>| match schema {
             Some(schema) => type_names(schema).join(", "),
             None => String::new(),
         };
-        let _ = writeln!(page, "| {:#06x} | `{kernel}` | {} | {} |", message.kind(), types(request), types(received));
+        let _ = writeln!(page, "| {:#06x} | `{kernel}` | {} | {} |", message.kind(), types(*request), types(*received));
     }
 }
 

@@ -29,7 +29,7 @@ fn a_short_address() {
     // The address's length says 7 and its padding stays, so only this attribute is wrong.
     let mut attributes = flow().concat();
     let at = attributes.windows(4).position(|four| four == [10, 0, 0, 1]).unwrap();
-    attributes[at - 4] = 7;
+    attributes[at - 4..at - 2].copy_from_slice(&7_u16.to_ne_bytes());
     let text = error(&attributes, Mode::Lenient);
     assert_eq!(text, format!("CTA_TUPLE_ORIG.CTA_TUPLE_IP.CTA_IP_V4_SRC: 3 bytes, expected 4 (at byte {at})"));
     assert_eq!(at, 12, "two nests and a header of four bytes each are in front");

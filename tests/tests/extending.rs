@@ -58,9 +58,14 @@ impl Copy {
                 let gone = to.join(gone);
                 if gone.is_dir() { fs::remove_dir_all(gone).unwrap() } else { fs::remove_file(gone).unwrap() }
             }
-            there.iter().for_each(|name| self.sync(&path.join(name)));
+            for name in &there {
+                self.sync(&path.join(name));
+            }
         } else {
             match fs::read(&from) {
+                Ok(content) if path == Path::new("Cargo.toml") || path == Path::new("Cargo.lock") => {
+                    write(&to, other_version(&String::from_utf8(content).unwrap()).as_bytes());
+                }
                 Ok(content) => write(&to, &content),
                 // An editor's, or another test's, which comes and goes.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -75,7 +80,7 @@ impl Copy {
         let body: Vec<_> =
             diff.lines.iter().filter(|line| !line.starts_with("---") && !line.starts_with("+++")).collect();
         let side = |skipped: char| -> String {
-            body.iter().filter(|line| !line.starts_with(skipped)).map(|line| format!("{}\n", &line[1..])).collect()
+            body.iter().filter(|line| !line.starts_with(skipped)).flat_map(|line| [&line[1..], "\n"]).collect()
         };
         let (before, after) = (side('+'), side('-'));
         let path = self.to.join(file);
@@ -108,6 +113,29 @@ impl Copy {
         assert_eq!(output.status.success(), !failed, "{command}\n{printed}");
         printed
     }
+}
+
+/// The workspace's crates get another version. Cargo takes what it has compiled of a crate for the same if its name, its
+/// version and its place in the workspace are, and the copy is compiled beside the original.
+fn other_version(toml: &str) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    let mut ours = false;
+    let mut lines = String::new();
+    for line in toml.lines() {
+        if let Some(name) = line.strip_prefix("name = ") {
+            ours = name.starts_with("\"conntrack");
+        }
+        ours |= line == "[workspace.package]";
+        let line = if ours || line.contains("path = ") {
+            line.replace(&format!("{version}\""), &format!("{version}-copy\""))
+        } else {
+            line.to_owned()
+        };
+        ours &= !line.starts_with("version = ");
+        lines.push_str(&line);
+        lines.push('\n');
+    }
+    lines
 }
 
 /// Writes what is not there already, so that what is not new is not compiled again.

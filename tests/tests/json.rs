@@ -3,9 +3,11 @@
 use std::fmt::Debug;
 
 use conntrack::codec::{RawAttribute, decode};
+use conntrack::events::UnknownMessage;
+use conntrack::header::NlMsgHdr;
 use conntrack::{
-    CpuStats, Expect, ExpectFlags, Flow, FlowKey, GreTimeouts, NewFlow, PerCpu, ProtoInfo, Protocol, Seconds, Status,
-    TcpFlagBits, TcpFlags, TimeoutPolicy, Timeouts, Tuple,
+    CpuStats, Event, Expect, ExpectFlags, Flow, FlowKey, GreTimeouts, Groups, NewExpect, NewFlow, Origin, PerCpu,
+    ProtoInfo, Protocol, Seconds, Status, TcpFlagBits, TcpFlags, TimeoutPolicy, Timeouts, Tuple,
 };
 use conntrack_tests::captures;
 use conntrack_tests::generate::{fixed, value};
@@ -147,4 +149,45 @@ fn refusals() {
         "mark.value: -1 is not a number of 32 bits"
     );
     assert_eq!(refused::<Expect>("[]"), "a list is not an object");
+}
+
+#[test]
+fn events() {
+    let (_, message) = captures::flows().into_iter().next().unwrap();
+    let flow: Flow = decode(message.attributes()).unwrap();
+    let origin = Origin { port: 7, group: Groups::DESTROY, nsid: Some(0) };
+    let header = NlMsgHdr { len: 22, kind: 0x0a00, flags: 1, seq: 2, pid: 3 };
+    let new = NewExpect::from_any_port(flow.orig, flow.orig);
+    let expect = Expect {
+        tuple: new.tuples.tuple,
+        mask: new.tuples.mask,
+        master: new.tuples.master,
+        nat: None,
+        timeout: Seconds(9),
+        id: conntrack::ExpectId([1, 2, 3, 4]),
+        flags: ExpectFlags::INACTIVE,
+        class: 1,
+        helper: None,
+        function: None,
+    };
+    let events = [
+        Event::New(flow.clone(), origin),
+        Event::Update(flow.clone(), Origin::default()),
+        Event::Destroy(flow, Origin { group: Groups::from_bits_retain(0x8000_0001), ..origin }),
+        Event::ExpectNew(expect, origin),
+        Event::ExpectDestroy(expect, origin),
+        Event::Overrun { lost: u32::MAX },
+        Event::Unknown(UnknownMessage { header, body: vec![0, 1, 0xff] }, origin),
+    ];
+    events.iter().for_each(survives);
+    let written: Vec<_> = events.iter().map(|event| to_value(event).unwrap()).collect();
+    let kinds: Vec<_> = written.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["new", "update", "destroy", "expect_new", "expect_destroy", "overrun", "unknown"]);
+    assert_eq!(written[0]["origin"], json!({"port": 7, "group": ["DESTROY"], "nsid": 0}));
+    assert_eq!(written[2]["origin"]["group"], json!(["NEW", "0x80000000"]));
+    assert_eq!(written[5], json!({"event": "overrun", "lost": u32::MAX}));
+    assert_eq!(
+        written[6]["message"],
+        json!({"length": 22, "type": 0x0a00, "flags": 1, "seq": 2, "pid": 3, "payload": "0001ff"})
+    );
 }

@@ -34,9 +34,12 @@ fn tuples() -> impl Strategy<Value = Tuple> {
     let tracked = [Protocol::TCP, Protocol::UDP, Protocol::UDPLITE, Protocol::SCTP, Protocol::GRE, Protocol::DCCP];
     let with_ports = (prop::sample::select(tracked.to_vec()), any::<(u16, u16)>())
         .prop_map(|(protocol, (src, dst))| (protocol, Some(L4::Ports { src, dst })));
-    let icmp = any::<(u16, u8, u8, bool)>().prop_map(|(id, kind, code, v6)| match v6 {
-        false => (Protocol::ICMP, Some(L4::Icmp { id, kind, code })),
-        true => (Protocol::ICMPV6, Some(L4::Icmpv6 { id, kind, code })),
+    let icmp = any::<(u16, u8, u8, bool)>().prop_map(|(id, kind, code, v6)| {
+        if v6 {
+            (Protocol::ICMPV6, Some(L4::Icmpv6 { id, kind, code }))
+        } else {
+            (Protocol::ICMP, Some(L4::Icmp { id, kind, code }))
+        }
     });
     let generic = any::<u8>().prop_filter_map("tracked in detail", move |number| {
         let protocol = Protocol(number);

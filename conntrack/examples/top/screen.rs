@@ -66,7 +66,8 @@ impl Screen {
         ])
         .areas(frame.area());
 
-        let mut title = format!("{} flows, {}B/s", meter.flows(), short(meter.bytes_per_second()));
+        let plural = if meter.flows() == 1 { "" } else { "s" };
+        let mut title = format!("{} flow{plural}, {}B/s", meter.flows(), short(meter.bytes_per_second()));
         if !self.filter.is_empty() {
             title = format!("{} ({title})", self.filter);
         }

@@ -195,9 +195,7 @@ impl EventsBuilder {
     fn refused(&self, operation: &'static str, needed: Capability) -> impl FnOnce(io::Error) -> Error {
         let namespace = self.namespace.as_ref().map(AsFd::as_fd);
         move |error| match error.raw_os_error() {
-            Some(errno) if Errno(errno) == Errno::PERM => {
-                MissingCapability::new(operation, needed, namespace).into()
-            }
+            Some(errno) if Errno(errno) == Errno::PERM => MissingCapability::new(operation, needed, namespace).into(),
             _ => Error::io(operation)(error),
         }
     }

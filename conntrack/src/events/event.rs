@@ -36,6 +36,7 @@ pub enum Event<T = Flow> {
 
 /// Where an event comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Origin {
     /// The netlink port id of whoever caused it by a request, which for a process's first netlink socket is its
     /// process id; 0 for packets, timeouts, and whatever else the kernel does by itself.
@@ -44,6 +45,7 @@ pub struct Origin {
     pub group: Groups,
     /// The id, in the listener's namespace, of the namespace it happened in. `None` for the listener's own, and for a
     /// listener to only that one.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub nsid: Option<u32>,
 }
 

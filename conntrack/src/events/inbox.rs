@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
+use conntrack_spec::Decode;
 use conntrack_spec::codec;
 use conntrack_spec::header::NlMsgHdr;
 use conntrack_spec::uapi::{
     IPCTNL_MSG_CT_DELETE, IPCTNL_MSG_CT_NEW, IPCTNL_MSG_EXP_DELETE, IPCTNL_MSG_EXP_NEW, NFNL_SUBSYS_CTNETLINK,
     NFNL_SUBSYS_CTNETLINK_EXP,
 };
-use conntrack_spec::Decode;
 
 use super::{Event, Groups, Origin, UnknownMessage};
 use crate::error::{Error, Undecodable};
@@ -188,7 +188,7 @@ impl Inbox {
         let datagram = buffer.get(unread.clone()).unwrap_or_default();
         let message = match (self.truncated.take(), Message::split(datagram)) {
             (None, Ok((message, rest))) => {
-                unread.start = unread.end - rest.len();
+                unread.start = unread.end.saturating_sub(rest.len());
                 message
             }
             (Some(whole), _) => {

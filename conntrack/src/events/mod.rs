@@ -29,6 +29,9 @@ mod builder;
 mod event;
 mod groups;
 mod inbox;
+#[cfg(feature = "serde")]
+mod json;
+mod text;
 
 use std::io;
 use std::iter::FusedIterator;
@@ -45,6 +48,7 @@ pub use builder::EventsBuilder;
 pub use event::{Event, Origin, UnknownMessage};
 pub use groups::Groups;
 pub use inbox::{EventCounters, Inbox, Queue, Received};
+pub use text::EventText;
 
 /// A listener to events: an iterator that waits for the next one.
 ///

@@ -92,10 +92,8 @@ impl MirrorBuilder {
     /// Starts listening. The table is yet to be read.
     pub(crate) fn open(self) -> Result<Mirror, Error> {
         // A criterion that a flow can cease to meet is not the listener's: it would not hear of that.
-        let mut events = Events::builder()
-            .groups(Groups::FLOWS)
-            .filter(&self.filter.lasting())
-            .receive_buffer(self.receive_buffer);
+        let mut events =
+            Events::builder().groups(Groups::FLOWS).filter(&self.filter.lasting()).receive_buffer(self.receive_buffer);
         let mut requests = Conntrack::builder();
         if let Some(namespace) = &self.namespace {
             events = events.netns(namespace)?;

@@ -25,6 +25,9 @@
 //! # Ok::<(), conntrack::Error>(())
 //! ```
 
+// Received lengths are added and compared here: each sum is checked or saturates.
+#![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
 mod batch;
 mod channel;
 mod exchange;

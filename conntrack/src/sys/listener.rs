@@ -78,9 +78,8 @@ impl Socket {
     /// too early, after a signal.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
         // Times too long for the kernel are for ever, or nearly so.
-        let timeout = timeout.map(|timeout| {
-            Timespec::try_from(timeout).unwrap_or(Timespec { tv_sec: i64::from(u32::MAX), tv_nsec: 0 })
-        });
+        let timeout = timeout
+            .map(|timeout| Timespec::try_from(timeout).unwrap_or(Timespec { tv_sec: i64::from(u32::MAX), tv_nsec: 0 }));
         let mut fds = [PollFd::new(self, PollFlags::IN)];
         match rustix::event::poll(&mut fds, timeout.as_ref()) {
             Ok(ready) => Ok(ready > 0),

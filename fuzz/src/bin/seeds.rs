@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
+use conntrack::Flow;
+use conntrack::codec::decode;
 use conntrack::message::Message;
 use conntrack_fuzz::{with_lengths, with_type};
 use conntrack_tests::captures::{self, Capture};
@@ -19,7 +21,7 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-fn seeds() -> [(&'static str, BTreeSet<Vec<u8>>); 9] {
+fn seeds() -> [(&'static str, BTreeSet<Vec<u8>>); 10] {
     let captures = captures::all();
     let messages = || captures.iter().flat_map(|capture| &capture.messages);
     let attributes = || messages().filter_map(|message| Some((message, message.bytes.get(20..)?)));
@@ -50,6 +52,7 @@ fn seeds() -> [(&'static str, BTreeSet<Vec<u8>>); 9] {
         ("exchange", exchanges.collect()),
         ("batch", batches.collect()),
         ("events", events.collect()),
+        ("json", attributes().filter_map(|(_, attributes)| json(attributes)).collect()),
         ("text", TEXTS.iter().map(|text| text.as_bytes().to_vec()).collect()),
     ]
 }
@@ -70,8 +73,22 @@ fn numbered(capture: &Capture) -> Vec<Vec<u8>> {
         .collect()
 }
 
-const TEXTS: &[&str] =
-    &["0 eth0-in\n1\teth0-out\n# comment\n127 last one\n128 none\n", "6.18.44-amd64", "5.4", "65535.65535.1"];
+/// A flow as JSON.
+fn json(attributes: &[u8]) -> Option<Vec<u8>> {
+    serde_json::to_vec(&decode::<Flow>(attributes).ok()?).ok()
+}
+
+const TEXTS: &[&str] = &[
+    "0 eth0-in\n1\teth0-out\n# comment\n127 last one\n128 none\n",
+    "6.18.44-amd64",
+    "65535.65535.1",
+    "tcp src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2",
+    "gre src=::1 dst=fd00::2 srckey=0x1 dstkey=0x2 zone=7",
+    "icmp src=10.0.0.1 dst=10.0.0.2 type=8 code=0 id=7 zone=3 id=12345",
+    "SEEN_REPLY,ASSURED,CONFIRMED,0x10000",
+    "family=ipv4 proto=tcp src=10.0.0.0/8 dport=1-1024 mark=7/0xff status=assured,!dying zone=0 state=ESTABLISHED",
+    "proto=icmp reply-dst=10.0.0.1 icmp-type=8 icmp-code=0 icmp-id=7",
+];
 
 /// One file for each input, named by its content.
 fn write(directory: &Path, inputs: &BTreeSet<Vec<u8>>) -> io::Result<()> {

@@ -90,12 +90,9 @@ pub trait DecodePayload: Sized {
     /// for it, which takes longer than the decoding.
     #[doc(hidden)]
     #[inline(always)]
-    fn decode_next_at<'a, F>(number: u16, stream: &mut Stream<'_>, field: impl FnOnce() -> &'a mut F) -> bool
-    where
-        F: DecodeField<Value = Self> + 'a,
-    {
+    fn decode_next_at<F: DecodeField<Value = Self>>(number: u16, stream: &mut Stream<'_>, field: &mut F) -> bool {
         let Some(value) = Self::decode_next(number, stream) else { return false };
-        field().set(value);
+        field.set(value);
         true
     }
 }
@@ -116,27 +113,32 @@ impl<T: Decode> DecodePayload for T {
     #[inline(always)]
     fn decode_next(number: u16, stream: &mut Stream<'_>) -> Option<Self> {
         let mut value = T::vacant();
-        T::decode_next_at(number, stream, || &mut value).then_some(value)
+        T::decode_next_at(number, stream, &mut value).then_some(value)
     }
 
     #[inline(always)]
-    fn decode_next_at<'a, F>(number: u16, stream: &mut Stream<'_>, field: impl FnOnce() -> &'a mut F) -> bool
-    where
-        F: DecodeField<Value = Self> + 'a,
-    {
-        let mut place = None;
-        let taken = stream.expect_nest(number, |content| {
-            let value = place.insert(field()).fresh();
-            let mut seen = T::Seen::default();
-            T::decode_in_order(value, &mut seen, content);
-            T::finish(value, seen).is_ok()
-        });
-        if !taken && let Some(field) = place {
-            // It need not be this nest's turn next: what stands here may be behind the end of the nest around it.
-            field.clear();
+    fn decode_next_at<F: DecodeField<Value = Self>>(number: u16, stream: &mut Stream<'_>, field: &mut F) -> bool {
+        let Some((content, length)) = stream.enter(number) else { return false };
+        if let Some(rest) = decode_nest(field.fresh(), content, length) {
+            *stream = rest;
+            return true;
         }
-        taken
+        // The other path may never get here: what was tried may be behind the end of the nest around it.
+        field.clear();
+        false
     }
+}
+
+/// Decodes a nest of `length` bytes if they come as the kernel sends them, and says what is behind it.
+///
+/// `content` does not end where the nest does, so that it too runs on constants alone; that it stopped there is compared
+/// afterwards.
+#[inline]
+fn decode_nest<'a, T: Decode>(value: &mut T, mut content: Stream<'a>, length: usize) -> Option<Stream<'a>> {
+    let (available, mut seen) = (content.rest().len(), T::Seen::default());
+    T::decode_in_order(value, &mut seen, &mut content);
+    let is_whole = T::finish(value, seen).is_ok() && available.wrapping_sub(content.rest().len()) == length;
+    is_whole.then_some(content)
 }
 
 /// The type of a field: a payload, which is then required, or an `Option` of one.
@@ -244,18 +246,25 @@ pub fn decode<T: Decode>(attributes: &[u8]) -> Result<T, DecodeError> {
 /// The first thing that is wrong, with its place.
 #[inline]
 pub fn decode_with<T: Decode>(attributes: &[u8], mode: Mode) -> Result<T, DecodeError> {
-    let (mut value, mut seen) = (T::vacant(), T::Seen::default());
-    let mut stream = Stream::new(attributes);
-    T::decode_in_order(&mut value, &mut seen, &mut stream);
+    let mut value = T::vacant();
+    decode_at(&mut value, attributes, mode)?;
+    Ok(value)
+}
+
+/// [`decode_with`] into a [vacant](Decode::vacant) value, for who knows where it will stay.
+#[doc(hidden)]
+#[inline(always)]
+pub fn decode_at<T: Decode>(value: &mut T, attributes: &[u8], mode: Mode) -> Result<(), DecodeError> {
+    let (mut seen, mut stream) = (T::Seen::default(), Stream::new(attributes));
+    T::decode_in_order(value, &mut seen, &mut stream);
     // Each turn takes one attribute, so this ends after as many turns as there are attributes.
-    while let Some(declared) = decode_one(&mut value, &mut seen, &mut stream, attributes.len(), mode)? {
+    while let Some(declared) = decode_one(value, &mut seen, &mut stream, attributes.len(), mode)? {
         // Behind one that is not declared, what was expected before it is still not likely to come.
         if declared {
-            T::decode_in_order(&mut value, &mut seen, &mut stream);
+            T::decode_in_order(value, &mut seen, &mut stream);
         }
     }
-    T::finish(&mut value, seen)?;
-    Ok(value)
+    T::finish(value, seen)
 }
 
 /// [`decode_with`] that never expects an order: what the fast path is tested against.

@@ -91,7 +91,7 @@ pub enum EncodeError {
         length: usize,
     },
     /// More elements than there are attribute numbers for them.
-    #[error("{count} elements, the attributes {first} to {last} hold {capacity}", capacity = last - first + 1)]
+    #[error("{count} elements, the attributes {first} to {last} hold {capacity}", capacity = last.saturating_sub(*first).saturating_add(1))]
     TooManyElements {
         /// Elements there are.
         count: usize,
@@ -139,8 +139,7 @@ impl<'a> Writer<'a> {
                 if let Some(field) = self.buffer.get_mut(start..).and_then(<[u8]>::first_chunk_mut) {
                     *field = short.to_ne_bytes();
                 }
-                let padding = align(length).saturating_sub(length);
-                self.buffer.extend_from_slice(&[0; 3][..padding.min(3)]);
+                self.buffer.resize(start.saturating_add(align(length)), 0);
             }
             Err(_) => self.fail(EncodeError::AttributeTooLong { number, length: length.saturating_sub(NLA_HEADER) }),
         }

@@ -21,9 +21,13 @@
 //! # Cost
 //!
 //! Decoding first expects the attributes in the order in which the struct declares them, which is the order in which
-//! the kernel sends them, and takes each by comparing its header with a constant. Where the comparison fails, one
-//! attribute goes through the general path and the expectation starts anew: any order decodes, the kernel's own order
-//! decodes fast. Nothing is allocated unless a field's type allocates (`Vec`, [`RawAttribute`]).
+//! the kernel sends them, and takes each by comparing its header with a constant. What is left then goes through the
+//! general path, up to the next attribute that is declared, and the expectation starts anew: any order decodes, the
+//! kernel's own order decodes fast, and what is not declared is passed over fast. Nests are decoded where they will stay,
+//! since to move them costs more. Nothing is allocated unless a field's type allocates (`Vec`, [`RawAttribute`]).
+
+// Received lengths are added and compared here: each sum is checked, saturates, or is proved to be in range beside it.
+#![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 mod attribute;
 mod bounded;
@@ -33,6 +37,7 @@ mod error;
 mod list;
 mod primitive;
 mod raw;
+#[expect(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "constant functions over constants")]
 mod schema;
 mod stream;
 mod tagged;
@@ -40,7 +45,7 @@ mod tagged;
 pub use attribute::Attribute;
 pub use bounded::{BoundedBytes, NulString, TooLong};
 pub use decode::{
-    Decode, DecodeField, DecodePayload, Mode, decode, decode_layout, decode_with, decode_with_general_path_only,
+    Decode, DecodeField, DecodePayload, Mode, decode, decode_at, decode_layout, decode_with, decode_with_general_path_only,
 };
 pub use encode::{Choose, Encode, EncodeError, EncodeField, EncodePayload, Writer, encode, encode_into, encode_layout};
 pub use error::{DecodeError, DecodeErrorKind, missing};

@@ -2,15 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{ByteOrder, Choose, DecodeError, DecodeErrorKind, DecodePayload, EncodePayload, Mode, Stream, Wire, Writer};
+use super::{
+    ByteOrder, Choose, DecodeError, DecodeErrorKind, DecodePayload, EncodePayload, Mode, Stream, Wire, Writer,
+};
 
 /// The first `N` bytes of a payload: more are ignored, as the kernel ignores them.
 #[inline]
 fn first<const N: usize>(payload: &[u8]) -> Result<[u8; N], DecodeError> {
-    payload
-        .first_chunk()
-        .copied()
-        .ok_or_else(|| DecodeErrorKind::TooShort { found: payload.len(), expected: N }.into())
+    payload.first_chunk().copied().ok_or_else(|| DecodeErrorKind::TooShort { found: payload.len(), expected: N }.into())
 }
 
 /// A payload of `$size` bytes that `$read` makes a value of and `$write` takes apart.

@@ -1,6 +1,6 @@
 //! A run of attributes, read from the front.
 
-use super::{Attribute, DecodeError, DecodeErrorKind, NLA_F_NESTED, NLA_HEADER, align};
+use super::{Attribute, DecodeError, DecodeErrorKind, NLA_F_NESTED, NLA_HEADER, NLA_TYPE_MASK, align};
 
 /// What is left of a run of attributes.
 #[derive(Clone, Copy, Debug)]
@@ -79,26 +79,20 @@ impl<'a> Stream<'a> {
         Some(payload)
     }
 
-    /// Takes the next attribute if it is a nest with this number and `inside` takes exactly its content; whether so.
-    ///
-    /// `inside` is handed everything behind the nest's header, so that it too runs on constants alone; that it stopped
-    /// where the nest ends is compared afterwards. If it did not, the stream stays where it was.
+    /// What is behind the header of the next attribute, and the length it gives, if it is a nest with this number.
+    #[doc(hidden)]
     #[inline(always)]
-    pub fn expect_nest(&mut self, number: u16, inside: impl FnOnce(&mut Self) -> bool) -> bool {
-        let Some((length, kind, after)) = self.header() else { return false };
-        if kind != number | NLA_F_NESTED {
-            return false;
-        }
-        let mut content = Self { rest: after };
-        if !inside(&mut content) {
-            return false;
-        }
-        let consumed = after.len().wrapping_sub(content.rest.len()).wrapping_add(NLA_HEADER);
-        if consumed != length {
-            return false;
-        }
-        *self = content;
-        true
+    pub fn enter(&self, number: u16) -> Option<(Self, usize)> {
+        let (length, kind, after) = self.header()?;
+        (kind == number | NLA_F_NESTED).then_some((Self { rest: after }, length.wrapping_sub(NLA_HEADER)))
+    }
+
+    /// Whether the next attribute has this number.
+    #[doc(hidden)]
+    #[inline(always)]
+    #[must_use]
+    pub fn next_is(&self, number: u16) -> bool {
+        self.header().is_some_and(|(_, kind, _)| kind & NLA_TYPE_MASK == number)
     }
 
     /// Whether the next attribute has no payload.
@@ -120,25 +114,23 @@ impl<'a> Stream<'a> {
 #[inline(always)]
 const fn header_word<const N: usize>(number: u16) -> u32 {
     const { assert!(N <= 0xfff0, "a payload that no attribute can hold") };
-    #[expect(clippy::cast_possible_truncation, reason = "asserted above")]
+    #[expect(clippy::cast_possible_truncation, clippy::arithmetic_side_effects, reason = "asserted above")]
     let [l0, l1] = ((N + NLA_HEADER) as u16).to_ne_bytes();
     let [k0, k1] = number.to_ne_bytes();
     u32::from_ne_bytes([l0, l1, k0, k1])
 }
 
-/// The next attribute by its definition, for those that are cut short; and what is left then.
+/// The next attribute by its definition, for those that are cut short; and what is left then. A stream that were handed
+/// on by reference could not stay in registers.
 #[cold]
 #[inline(never)]
-#[expect(clippy::type_complexity, reason = "a stream that came by reference could not stay in registers")]
 fn next_unusual(bytes: &[u8]) -> (&[u8], Result<Option<Attribute<'_>>, DecodeError>) {
     if bytes.len() < NLA_HEADER {
         return (bytes, Ok(None));
     }
-    match Attribute::split(bytes) {
-        Ok((rest, attribute)) => (rest, Ok(Some(attribute))),
-        Err(_) => {
-            let claimed = bytes.first_chunk().map_or(0, |length| u16::from_ne_bytes(*length));
-            (&[], Err(DecodeErrorKind::AttributeLength { claimed, available: bytes.len() }.into()))
-        }
+    if let Ok((rest, attribute)) = Attribute::split(bytes) {
+        return (rest, Ok(Some(attribute)));
     }
+    let claimed = bytes.first_chunk().map_or(0, |length| u16::from_ne_bytes(*length));
+    (&[], Err(DecodeErrorKind::AttributeLength { claimed, available: bytes.len() }.into()))
 }

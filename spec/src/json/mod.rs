@@ -39,11 +39,14 @@
 //! * Labels are the list of their numbers.
 //! * Texts are text, or the list of their bytes if they are not UTF-8. Other bytes are text in hex.
 //! * Attributes that are not declared, where they are kept, are in `other`: `{"type": 9, "payload": "0a0b"}`.
+//! * Events, which the crate `conntrack` has, say what they are: `{"event": "new", "flow": …, "origin": …}`.
 //! * [`PerCpu`](crate::PerCpu) is the object of its statistics, with `cpu` in it.
 //!
 //! What is written reads as the same value. The parts have the same forms by themselves, so that a struct of your own
 //! which derives `Serialize` can hold them.
 
+#[doc(hidden)]
+pub mod hex;
 mod node;
 mod read;
 mod shape;

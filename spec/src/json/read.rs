@@ -2,9 +2,7 @@
 
 use super::node::{Key, Node};
 use super::shape::{self, Shape};
-use crate::codec::{
-    Attribute, ByteOrder, Decode, Entry, Name, Schema, SchemaAttribute, Stream, Wire,
-};
+use crate::codec::{Attribute, ByteOrder, Decode, Entry, Name, Schema, SchemaAttribute, Stream, Wire};
 use crate::{Labels, NoAttributes, TcpFlagBits};
 
 /// The object of a run of attributes.
@@ -53,7 +51,9 @@ impl Run<'_> {
             && shape::is_spread(schema)
         {
             let nests = found.map(|attribute| attributes(schema, attribute.payload()));
-            fields.extend(nests.filter_map(|node| if let Node::Map(inner) = node { Some(inner) } else { None }).flatten());
+            fields.extend(
+                nests.filter_map(|node| if let Node::Map(inner) = node { Some(inner) } else { None }).flatten(),
+            );
             return;
         }
         let mut values = found.map(|attribute| payload(Shape::of(declared), attribute.payload(), self.bytes));
@@ -164,11 +164,5 @@ fn text(payload: &[u8]) -> Node {
 }
 
 fn hex(bytes: &[u8]) -> Node {
-    use std::fmt::Write;
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    Node::text(text)
+    Node::text(super::hex::text(bytes))
 }

@@ -95,11 +95,13 @@ pub(super) fn bit_word(names: &'static [Name], name: &Name) -> &'static str {
 
 /// How much of the names is the same for all, up to an underscore.
 fn common(names: &'static [Name]) -> usize {
-    let Some(((first, _), rest)) = names.split_first().and_then(|(first, rest)| Some((first.kernel.rsplit_once('_')?, rest)))
+    let Some(((first, _), rest)) =
+        names.split_first().and_then(|(first, rest)| Some((first.kernel.rsplit_once('_')?, rest)))
     else {
         return 0;
     };
-    let shared = |left: &str, right: &str| left.bytes().zip(right.bytes()).take_while(|(one, other)| one == other).count();
+    let shared =
+        |left: &str, right: &str| left.bytes().zip(right.bytes()).take_while(|(one, other)| one == other).count();
     let end = rest.iter().map(|name| shared(first, name.kernel)).min().unwrap_or(first.len());
     match first.get(..end) {
         Some(prefix) if end < first.len() => prefix.rfind('_').map_or(0, |at| at + 1),

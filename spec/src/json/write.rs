@@ -4,11 +4,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::hex;
 use super::node::{Key, Node};
 use super::shape::{self, Shape};
-use crate::codec::{
-    ByteOrder, Decode, Entry, NLA_F_NESTED, Name, RawAttribute, Schema, SchemaAttribute, Wire, Writer,
-};
+use crate::codec::{ByteOrder, Decode, Entry, NLA_F_NESTED, Name, RawAttribute, Schema, SchemaAttribute, Wire, Writer};
 use crate::{Labels, NoAttributes, TcpFlagBits};
 
 /// A value that is not what its place is for. Printed: `orig.src: "10.0.0" is no IP address`.
@@ -120,8 +119,12 @@ impl<'a> Object<'a> {
         let key = shape::key(declared);
         // An address has an attribute for each family.
         let fits = |node: &Node| match (&declared.wire, node) {
-            (Wire::Ipv4, Node::Text(text)) => text.parse::<Ipv6Addr>().is_err() || !has_field(of, declared, &Wire::Ipv6),
-            (Wire::Ipv6, Node::Text(text)) => text.parse::<Ipv4Addr>().is_err() || !has_field(of, declared, &Wire::Ipv4),
+            (Wire::Ipv4, Node::Text(text)) => {
+                text.parse::<Ipv6Addr>().is_err() || !has_field(of, declared, &Wire::Ipv6)
+            }
+            (Wire::Ipv6, Node::Text(text)) => {
+                text.parse::<Ipv4Addr>().is_err() || !has_field(of, declared, &Wire::Ipv4)
+            }
             _ => true,
         };
         if !self.fields.iter().any(|field| *field.key == key && fits(field.node)) {
@@ -323,11 +326,6 @@ fn text(node: &Node, max: Option<usize>) -> Result<Vec<u8>, Misfit> {
 }
 
 fn unhex(node: &Node) -> Result<Vec<u8>, Misfit> {
-    let misfit = || Misfit::new(node, "bytes in hex");
-    let Node::Text(text) = node else { return Err(misfit()) };
-    let digits = text.as_bytes().chunks(2).map(|pair| {
-        let digits = std::str::from_utf8(pair).ok().filter(|digits| digits.len() == 2 && !digits.starts_with('+'))?;
-        u8::from_str_radix(digits, 16).ok()
-    });
-    digits.collect::<Option<_>>().ok_or_else(misfit)
+    let Node::Text(text) = node else { return Err(Misfit::new(node, "bytes in hex")) };
+    hex::bytes(text).ok_or_else(|| Misfit::new(node, "bytes in hex"))
 }

@@ -16,7 +16,7 @@ use crate::Flow;
 /// * moments are in UTC, there in local time;
 /// * a state without a name is a number, there `NONE`.
 ///
-/// `conntrack -E` prints the event before it: `println!("{:>9} {flow}", "[NEW]")`, `"[UPDATE]"`, `"[DESTROY]"`.
+/// The line of `conntrack -E` is that of an event, which the crate `conntrack` has.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "it only prints when it is displayed"]
 pub struct FlowText<'a> {

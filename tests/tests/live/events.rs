@@ -115,7 +115,8 @@ fn each_group_has_its_own(_: &Sandbox) -> Outcome {
 
 fn expectations_have_events(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
-    let master = NewFlow::tcp(([10, 0, 0, 1], 40000).into(), ([10, 0, 0, 2], 21).into()).help("ftp".parse::<conntrack::HelperName>()?);
+    let master = NewFlow::tcp(([10, 0, 0, 1], 40000).into(), ([10, 0, 0, 2], 21).into())
+        .help("ftp".parse::<conntrack::HelperName>()?);
     ct.create(&master.clone().timeout(Duration::from_secs(300)))?;
     let tuple = Tuple::tcp(([10, 0, 0, 2], 0).into(), ([10, 0, 0, 1], 5000).into());
     let mask = Tuple::tcp(([255, 255, 255, 255], 0).into(), ([255, 255, 255, 255], 0xffff).into());
@@ -395,7 +396,8 @@ fn waits_as_long_as_it_is_told(_: &Sandbox) -> Outcome {
 
 fn says_which_capability_is_missing(sandbox: &Sandbox) -> Outcome {
     use std::os::fd::AsFd;
-    let network = std::fs::metadata(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&sandbox.netns().as_fd())))?;
+    let network =
+        std::fs::metadata(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&sandbox.netns().as_fd())))?;
     let network = std::os::unix::fs::MetadataExt::ino(&network);
     let owner = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata("/proc/thread-self/ns/user")?);
     let missing = |result: Result<Events, Error>| match result {

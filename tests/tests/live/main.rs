@@ -7,6 +7,7 @@
 mod batch;
 mod bpf;
 mod builder;
+mod differential;
 mod dump;
 mod events;
 mod expect;
@@ -23,6 +24,8 @@ mod privilege;
 mod restore;
 mod soak;
 mod stats;
+mod text;
+mod threads;
 mod tokio;
 
 use std::fmt::Display;
@@ -94,6 +97,7 @@ fn main() -> ExitCode {
         batch::CASES,
         bpf::CASES,
         builder::CASES,
+        differential::CASES,
         dump::CASES,
         events::CASES,
         expect::CASES,
@@ -110,6 +114,8 @@ fn main() -> ExitCode {
         restore::CASES,
         soak::CASES,
         stats::CASES,
+        text::CASES,
+        threads::CASES,
         tokio::CASES,
     ];
     let trials = modules.into_iter().flatten().map(|case| trial(case, &available, denied)).collect();

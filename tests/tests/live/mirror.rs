@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use conntrack::sandbox::{Namespace, Sandbox};
 use conntrack::{
-    Change, Changes, Command, Conntrack, Error, Events, Family, Filter, Flow, FlowId, FlowKey, FlowUpdate, Groups, Labels,
-    Mirror, NewFlow, Removal, Status, Tuple,
+    Change, Changes, Command, Conntrack, Error, Events, Family, Filter, Flow, FlowId, FlowKey, FlowUpdate, Groups,
+    Labels, Mirror, NewFlow, Removal, Status, Tuple,
 };
 use rustix::thread::CapabilitySet;
 
@@ -93,7 +93,8 @@ impl Lasting {
 pub(crate) fn equals_a_dump(mirror: &Mirror, ct: &Conntrack) -> Outcome {
     let table = ct.dump()?.map(|flow| flow.map(|flow| Lasting::of(&flow))).collect::<Result<BTreeMap<_, _>, _>>()?;
     let copy: BTreeMap<_, _> = mirror.iter().map(Lasting::of).collect();
-    let differing: Vec<_> = table.iter().filter(|(key, flow)| copy.get(*key) != Some(flow)).map(|(key, _)| key).collect();
+    let differing: Vec<_> =
+        table.iter().filter(|(key, flow)| copy.get(*key) != Some(flow)).map(|(key, _)| key).collect();
     let surplus: Vec<_> = copy.keys().filter(|key| !table.contains_key(*key)).collect();
     let some = |keys: &[&String]| format!("{}, such as {:?}", keys.len(), keys.first());
     holds!(differing.is_empty() && surplus.is_empty(), "missing: {}; surplus: {}", some(&differing), some(&surplus));
@@ -151,8 +152,7 @@ fn follows_traffic(sandbox: &Sandbox) -> Outcome {
     for family in [Family::IPV4, Family::IPV6] {
         open.push((sandbox.tcp_connection(family)?, sandbox.udp_exchange(family)?, sandbox.ping(family)?));
     }
-    let tuples: Vec<Tuple> =
-        open.iter().flat_map(|(tcp, udp, ping)| [tcp.tuple, udp.tuple, ping.tuple]).collect();
+    let tuples: Vec<Tuple> = open.iter().flat_map(|(tcp, udp, ping)| [tcp.tuple, udp.tuple, ping.tuple]).collect();
     changes_until(&mut mirror, |mirror, _| {
         let established = |tuple: &Tuple| {
             mirror.get(&FlowKey::new(*tuple)).is_some_and(|flow| flow.status.contains(Status::SEEN_REPLY))
@@ -213,7 +213,8 @@ fn churn(ct: &Conntrack, rounds: u16) -> Outcome {
         let ports = || (0..400).filter(move |port| (port + round) % 3 != 0);
         let commands = ports().map(|port| Command::Create(flow(port).mark(u32::from(round))));
         ct.batch(commands).for_each(drop);
-        let changes = |port: u16| FlowUpdate { key: flow(port).orig.into(), changes: Changes::new().mark(u32::from(port)) };
+        let changes =
+            |port: u16| FlowUpdate { key: flow(port).orig.into(), changes: Changes::new().mark(u32::from(port)) };
         ct.batch(ports().filter(|port| port % 5 == 0).map(|port| Command::Update(changes(port)))).for_each(drop);
         let gone = ports().filter(|port| port % 4 == round % 4).map(|port| Command::Delete(flow(port).orig.into()));
         ct.batch(gone).for_each(drop);
@@ -318,7 +319,9 @@ fn a_filter_lets_flows_in_and_out(_: &Sandbox) -> Outcome {
     ct.update(&flow(1).orig.into(), &Changes::new().mark(6))?;
     let changes = changes(&mut mirror, 3)?;
     same!(told(&changes), [("inserted", 3, 5), ("inserted", 2, 5), ("other", 1, 6)]);
-    let Some(Change::Removed { how: Removal::Unmatched, .. }) = changes.last() else { return Err("not removed".into()) };
+    let Some(Change::Removed { how: Removal::Unmatched, .. }) = changes.last() else {
+        return Err("not removed".into());
+    };
     let there = ct.get(&flow(2).orig.into())?.ok_or("no flow")?;
     changes_until(&mut mirror, |mirror, _| mirror.is_synchronised())?;
     same!(mirror.get(&there.key()).map(|flow| flow.timestamp), Some(there.timestamp));

@@ -1,7 +1,10 @@
 //! Without `CAP_NET_ADMIN`.
 
 use conntrack::sandbox::Sandbox;
-use conntrack::{Changes, Command, Conntrack, Errno, Error, Filter, NewFlow, Protocol};
+use conntrack::{
+    Changes, Command, Conntrack, Errno, Error, Events, ExpectUpdate, Filter, Groups, L3Protocol, Mirror, NewExpect, NewFlow,
+    Protocol, Seconds, TimeoutPolicy, UdpTimeouts, UsageError,
+};
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
 use crate::{Outcome, cases, holds, same};
@@ -9,6 +12,7 @@ use crate::{Outcome, cases, holds, same};
 cases! {
     each_operation_says_what_is_missing,
     a_batch_is_refused_as_a_whole,
+    nothing_opens_in_what_is_no_namespace,
 }
 
 fn without_capability(body: impl FnOnce() -> Outcome + Send) -> Outcome {
@@ -36,6 +40,8 @@ fn each_operation_says_what_is_missing(_: &Sandbox) -> Outcome {
     without_capability(|| {
         let ct = Conntrack::open()?;
         let key = flow(1).orig.into();
+        let policy = TimeoutPolicy::new("test".parse()?, L3Protocol::IPV4, UdpTimeouts::default());
+        let expect = NewExpect::exactly(flow(2).orig, flow(1).orig);
         let refusals = [
             ct.dump().map(drop),
             ct.dump_filtered(&Filter::new().udp()).map(drop),
@@ -57,8 +63,30 @@ fn each_operation_says_what_is_missing(_: &Sandbox) -> Outcome {
             ct.flush_expectations(),
             ct.timeout_policies().map(drop),
             ct.delete_unused_timeout_policies(),
+            ct.timeout_policy(&policy.name).map(drop),
+            ct.create_timeout_policy(&policy),
+            ct.replace_timeout_policy(&policy),
+            ct.delete_timeout_policy(&policy.name).map(drop),
             ct.default_timeouts(Protocol::UDP).map(drop),
+            ct.get_expectation(&expect.tuples.tuple.into()).map(drop),
+            ct.create_expectation(&expect),
+            ct.update_expectation_timeout(&ExpectUpdate { tuples: expect.tuples, timeout: Seconds(1) }),
+            ct.delete_expectation(&expect.tuples.tuple.into()).map(drop),
+            ct.delete_expectations_of_helper(&"ftp".parse()?),
+            ct.expectation_stats().map(drop),
+            ct.delete_matching(&Filter::new().mark(1), |_| true).map(drop),
+            ct.dump_parallel().map(drop),
+            ct.helpers().map(drop),
         ];
+        let started: [Option<Error>; 3] = [
+            Events::subscribe(Groups::NEW).err(),
+            Mirror::start(&Filter::all()).err(),
+            ct.set_default_timeouts(UdpTimeouts::default()).err(),
+        ];
+        for error in started {
+            let error = error.ok_or("allowed without the capability")?;
+            holds!(error.is_permission() && error.to_string().contains("CAP_NET_ADMIN"), "{error}");
+        }
         for refusal in refusals {
             let error = refusal.err().ok_or("allowed without the capability")?;
             holds!(error.is_permission(), "{error}");
@@ -80,5 +108,21 @@ fn a_batch_is_refused_as_a_whole(_: &Sandbox) -> Outcome {
         Ok(())
     })?;
     same!(Conntrack::open()?.dump()?.count(), 0);
+    Ok(())
+}
+
+/// Nor is it followed: each says what it is, before it has anything open.
+fn nothing_opens_in_what_is_no_namespace(_: &Sandbox) -> Outcome {
+    for path in ["/dev/null", "/proc/self/ns/uts", "/proc/self/ns/user", "/"] {
+        let errors = [
+            Conntrack::builder().netns_path(path)?.open().err(),
+            Events::builder().netns_path(path)?.subscribe().err(),
+            Mirror::builder().netns(std::fs::File::open(path)?)?.start().err(),
+        ];
+        for error in errors {
+            let refused = matches!(error, Some(Error::Usage(UsageError::NotANetworkNamespace)));
+            holds!(refused, "{path}: {error:?}");
+        }
+    }
     Ok(())
 }

@@ -27,7 +27,7 @@ fn v6(last: u16, port: u16) -> SocketAddr {
 }
 
 /// Something of everything, masters first.
-fn everything() -> Result<Vec<NewFlow>, Box<dyn std::error::Error + Send + Sync>> {
+pub(crate) fn everything() -> Result<Vec<NewFlow>, Box<dyn std::error::Error + Send + Sync>> {
     let outside: IpAddr = [192, 0, 2, 1].into();
     let scaled = TcpFlags::set(TcpFlagBits::WINDOW_SCALE | TcpFlagBits::SACK_PERM | TcpFlagBits::BE_LIBERAL);
     let scaled = ProtoInfoTcp {

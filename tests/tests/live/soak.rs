@@ -44,7 +44,8 @@ fn churn(ct: &Conntrack, flows: u32) -> Outcome {
     for start in (0..flows).step_by(STEP as usize) {
         let step = start..flows.min(start + STEP);
         ct.batch(step.clone().map(|number| Command::Create(flow(number, flows)))).run()?;
-        let update = |number| FlowUpdate { key: flow(number, flows).orig.into(), changes: Changes::new().mark(!number) };
+        let update =
+            |number| FlowUpdate { key: flow(number, flows).orig.into(), changes: Changes::new().mark(!number) };
         ct.batch(step.clone().step_by(10).map(|number| Command::Update(update(number)))).run()?;
         let ended = step.filter_map(|number| number.checked_sub(alive));
         ct.batch(ended.map(|number| Command::Delete(flow(number, flows).orig.into()))).run()?;

@@ -33,7 +33,7 @@ impl FromStr for FlowKey {
         }
         let mut tuple = TupleWords::start(&mut words)?;
         let (mut own_zone, mut zone, mut id) = (None, None, None);
-        while let Some(word) = words.next() {
+        for word in words.by_ref() {
             match word.name {
                 "zone" => word.set(&mut zone, word.parse(ZONE)?)?,
                 "zone-orig" if !is_reply => word.set(&mut own_zone, word.parse(ZONE)?)?,

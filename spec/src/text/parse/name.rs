@@ -36,7 +36,8 @@ numbers! {
 /// The kernel's names without `IPS_`.
 fn bit(name: &str) -> Option<Status> {
     const NAMES: &[Name] = Status::NAMES;
-    let kernel = |known: &&Name| known.kernel.strip_prefix("IPS_").is_some_and(|known| known.eq_ignore_ascii_case(name));
+    let kernel =
+        |known: &&Name| known.kernel.strip_prefix("IPS_").is_some_and(|known| known.eq_ignore_ascii_case(name));
     let number = match NAMES.iter().find(kernel) {
         Some(known) => known.value.try_into().ok()?,
         None if name == "0" => 0,

@@ -65,12 +65,11 @@ impl<'a> TupleWords<'a> {
             ("src", _) => word.set(&mut self.src, word.parse("an IP address")?),
             ("dst", _) => word.set(&mut self.dst, (word.parse("an IP address")?, word)),
             ("sport", Kind::Ports) => word.set(&mut self.first, word.parse(PORT)?),
-            ("dport", Kind::Ports) => word.set(&mut self.second, word.parse(PORT)?),
+            ("dport", Kind::Ports) | ("id", Kind::Icmp) => word.set(&mut self.second, word.parse(PORT)?),
             ("srckey", Kind::Keys) => word.set(&mut self.first, word.parse_with(PORT, u16_or_hex)?),
             ("dstkey", Kind::Keys) => word.set(&mut self.second, word.parse_with(PORT, u16_or_hex)?),
             ("type", Kind::Icmp) => word.set(&mut self.first, word.parse::<u8>(BYTE)?.into()),
             ("code", Kind::Icmp) => word.set(&mut self.code, word.parse(BYTE)?),
-            ("id", Kind::Icmp) => word.set(&mut self.second, word.parse(PORT)?),
             ("sport" | "dport" | "srckey" | "dstkey" | "type" | "code" | "id", _) => {
                 Err(word.error(TextErrorKind::NotOfProtocol))
             }
@@ -126,7 +125,7 @@ impl FromStr for Tuple {
         let mut words = Words::new(text);
         let mut tuple = TupleWords::start(&mut words)?;
         let mut zone = None;
-        while let Some(word) = words.next() {
+        for word in words.by_ref() {
             match word.name {
                 "zone" => word.set(&mut zone, word.parse(PORT)?)?,
                 _ => tuple.take(word)?,

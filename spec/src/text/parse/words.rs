@@ -118,11 +118,7 @@ impl Word<'_> {
     ///
     /// # Errors
     /// Nothing.
-    pub fn parse_with<T>(
-        &self,
-        expected: &'static str,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<T, TextError> {
+    pub fn parse_with<T>(&self, expected: &'static str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, TextError> {
         parse(self.value).ok_or_else(|| self.error(TextErrorKind::Value { expected }))
     }
 
