@@ -5,7 +5,8 @@ use std::net::IpAddr;
 
 use conntrack_spec::codec::TooLong;
 use conntrack_spec::{
-    Family, FlowKey, FlowUpdate, L4, Nat, NewFlow, ProtoInfo, ProtoInfoSctp, ProtoInfoTcp, Protocol, Seconds, Status, Tuple,
+    Family, FlowKey, FlowUpdate, L4, Nat, NewFlow, ProtoInfo, ProtoInfoSctp, ProtoInfoTcp, Protocol, Seconds, Status,
+    Tuple,
 };
 
 mod expect;
@@ -236,7 +237,8 @@ fn check_proto_info(info: &ProtoInfo) -> Result<(), UsageError> {
             };
             if fits { Ok(()) } else { Err(UsageError::WindowScale) }
         }
-        ProtoInfo::Sctp(ProtoInfoSctp { state, vtag_original, vtag_reply }) => match (state, vtag_original, vtag_reply) {
+        ProtoInfo::Sctp(ProtoInfoSctp { state, vtag_original, vtag_reply }) => match (state, vtag_original, vtag_reply)
+        {
             (Some(state), Some(_), Some(_)) if state.0 <= LAST_SCTP_STATE => Ok(()),
             (Some(_), Some(_), Some(_)) => Err(UsageError::State),
             _ => Err(UsageError::IncompleteSctp),

@@ -102,8 +102,15 @@ impl RawDump {
         let exchange = channel.send(request)?;
         let (operation, schema) = (request.operation, request.schema);
         let unread = 0..channel.receive()?;
-        let mut raw =
-            Self { pool: Arc::clone(pool), channel: Some(channel), exchange, operation, schema, unread, usual: [0; 12] };
+        let mut raw = Self {
+            pool: Arc::clone(pool),
+            channel: Some(channel),
+            exchange,
+            operation,
+            schema,
+            unread,
+            usual: [0; 12],
+        };
         if let Some(first) = raw.classify()? {
             raw.usual = first;
         }

@@ -32,9 +32,9 @@ pub mod tokio;
 mod version;
 mod zeroing;
 
-pub use conntrack_spec::*;
 #[doc(hidden)]
 pub use conntrack_spec::__private;
+pub use conntrack_spec::*;
 
 pub use batch::{Batch, Command};
 pub use builder::Builder;

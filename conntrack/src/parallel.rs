@@ -107,7 +107,8 @@ impl<T: Decode + Send + 'static> ParallelDump<T> {
         for part in others {
             let sender = sender.clone();
             let thread = thread::Builder::new().name("conntrack-dump".to_owned());
-            let thread = thread.spawn(move || send_all(part, &sender)).map_err(Error::io("starting a thread for a dump"))?;
+            let thread =
+                thread.spawn(move || send_all(part, &sender)).map_err(Error::io("starting a thread for a dump"))?;
             dump.threads.push(thread);
         }
         Ok(dump)
@@ -186,7 +187,6 @@ impl<T> Drop for ParallelDump<T> {
         let _ = self.join();
     }
 }
-
 
 #[cfg(test)]
 mod tests {

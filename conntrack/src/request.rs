@@ -94,7 +94,8 @@ pub fn flush(plan: &Plan) -> Request<'_> {
 /// Deletes every flow.
 #[must_use]
 pub fn flush_all() -> Request<'static> {
-    const EVERYTHING: &FlowFilter = &FlowFilter { orig: None, reply: None, status: None, mark: None, zone: None, filter: None };
+    const EVERYTHING: &FlowFilter =
+        &FlowFilter { orig: None, reply: None, status: None, mark: None, zone: None, filter: None };
     flow("flushing all flows", IPCTNL_MSG_CT_DELETE, EVERYTHING).family(Family::UNSPEC)
 }
 

@@ -5,8 +5,8 @@ use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
 use conntrack::{
-    DccpState, Family, Filter, FlowKey, HelperName, KernelVersion, LabelNames, Protocol, SctpState, Status,
-    TcpState, Tuple,
+    DccpState, Family, Filter, FlowKey, HelperName, KernelVersion, LabelNames, Protocol, SctpState, Status, TcpState,
+    Tuple,
 };
 use libfuzzer_sys::fuzz_target;
 

@@ -3,8 +3,7 @@
 use conntrack_derive::{Decode, Encode};
 
 use crate::{
-    Counters, FlowId, Help, Labels, Nanoseconds, ProtoInfo, Seconds, SecCtx, SeqAdj, Status, Synproxy, Timestamp,
-    Tuple,
+    Counters, FlowId, Help, Labels, Nanoseconds, ProtoInfo, SecCtx, Seconds, SeqAdj, Status, Synproxy, Timestamp, Tuple,
 };
 
 /// A flow, as the kernel reports it in dumps and events.

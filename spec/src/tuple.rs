@@ -114,9 +114,7 @@ impl L4 {
     pub fn inverse(self) -> Self {
         match self {
             Self::Ports { src, dst } => Self::Ports { src: dst, dst: src },
-            Self::Icmp { id, kind, code } => {
-                Self::Icmp { id, kind: answer(ICMP_ANSWERS, kind).unwrap_or(kind), code }
-            }
+            Self::Icmp { id, kind, code } => Self::Icmp { id, kind: answer(ICMP_ANSWERS, kind).unwrap_or(kind), code },
             Self::Icmpv6 { id, kind, code } => {
                 Self::Icmpv6 { id, kind: answer(ICMPV6_ANSWERS, kind).unwrap_or(kind), code }
             }

@@ -16,7 +16,10 @@ const FLOW: u16 = 0x100;
 const ENOENT: i32 = 2;
 
 fn message(kind: u16, flags: u16, body: &[u8]) -> Message<'_> {
-    Message { header: NlMsgHdr { len: 16 + u32::try_from(body.len()).unwrap(), kind, flags, seq: SEQ, pid: PORT }, body }
+    Message {
+        header: NlMsgHdr { len: 16 + u32::try_from(body.len()).unwrap(), kind, flags, seq: SEQ, pid: PORT },
+        body,
+    }
 }
 
 /// `struct nlmsgerr`: the error and the header of the request, whose length is `request`.
@@ -63,7 +66,8 @@ fn an_error_is_the_end_and_may_come_instead_of_a_dumps() {
 
 #[test]
 fn an_error_says_more_behind_the_request_whole_or_cut() {
-    let details = ExtAck { message: Some("no such thing".into()), offset: Some(codec::Native(20)), ..ExtAck::default() };
+    let details =
+        ExtAck { message: Some("no such thing".into()), offset: Some(codec::Native(20)), ..ExtAck::default() };
     let attributes = codec::encode(&details).unwrap();
     for (flags, request) in [(NLM_F_CAPPED, 0), (0, 33)] {
         let mut body = nlmsgerr(ENOENT, 16 + request);

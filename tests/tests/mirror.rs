@@ -280,9 +280,12 @@ fn telling(flow: &Flow) -> Flow {
 }
 
 /// What differs between flows here.
-fn brief(flows: &BTreeMap<u16, Flow>) -> Vec<(u16, FlowId, Option<u32>, Option<u8>, bool)> {
-    let state = |flow: &Flow| flow.proto_info.as_ref().and_then(ProtoInfo::tcp_state).map(|state| state.0);
-    flows.iter().map(|(place, flow)| (*place, flow.id, flow.mark, state(flow), flow.labels.is_some())).collect()
+fn brief(flows: &BTreeMap<u16, Flow>) -> Vec<String> {
+    let state = |flow: &Flow| flow.proto_info.as_ref().and_then(ProtoInfo::tcp_state);
+    let one = |place, flow: &Flow| {
+        format!("{place}: {:?} mark {:?} {:?} {:?}", flow.id, flow.mark, state(flow), flow.labels)
+    };
+    flows.iter().map(|(place, flow)| one(place, flow)).collect()
 }
 
 impl Listener {
@@ -290,14 +293,12 @@ impl Listener {
     fn work(&mut self, kernel: &mut Kernel, events: usize) -> Result<bool, TestCaseError> {
         let mut drained = false;
         for _ in 0..events {
-            match kernel.take() {
-                Some(event) => self.mirror.event(event),
-                None => {
-                    self.mirror.drained();
-                    drained = true;
-                    break;
-                }
-            }
+            let Some(event) = kernel.take() else {
+                self.mirror.drained();
+                drained = true;
+                break;
+            };
+            self.mirror.event(event);
         }
         let wanted = self.mirror.wanted(self.now);
         match &wanted {

@@ -17,10 +17,7 @@ fn is_not_stale() {
     let found = fs::read_to_string(&path).unwrap_or_default();
     let mut lines = found.lines().zip(page.lines()).enumerate();
     if let Some((line, (found, expected))) = lines.find(|(_, (found, expected))| found != expected) {
-        panic!(
-            "attributes.md is stale, line {}:\nfound    {found}\nexpected {expected}\n{REMEDY}",
-            line + 1
-        );
+        panic!("attributes.md is stale, line {}:\nfound    {found}\nexpected {expected}\n{REMEDY}", line + 1);
     }
     assert_eq!(found.len(), page.len(), "attributes.md has the wrong end\n{REMEDY}");
 }

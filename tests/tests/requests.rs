@@ -186,8 +186,11 @@ fn structures() {
     insta::assert_snapshot!("flow", structure(&flow));
     let sctp = ProtoInfoSctp { state: Some(SctpState::ESTABLISHED), vtag_original: Some(1), vtag_reply: Some(2) };
     insta::assert_snapshot!("proto_info_sctp", structure(&ProtoInfo::Sctp(sctp)));
-    let dccp =
-        ProtoInfoDccp { state: Some(DccpState::OPEN), role: Some(DccpRole::SERVER), handshake_seq: Some(0x0102_0304_0506) };
+    let dccp = ProtoInfoDccp {
+        state: Some(DccpState::OPEN),
+        role: Some(DccpRole::SERVER),
+        handshake_seq: Some(0x0102_0304_0506),
+    };
     insta::assert_snapshot!("proto_info_dccp", structure(&ProtoInfo::Dccp(dccp)));
 }
 

@@ -137,8 +137,12 @@ impl PlannedSide {
 impl Side {
     /// `owns_protocol`: the protocol is the same both ways and asked for once.
     fn plan(&self, family: Family, protocol: Option<Protocol>, owns_protocol: bool) -> PlannedSide {
-        let mut side =
-            PlannedSide { bits: FilterBits::empty(), ip: FilterIp::default(), proto: FilterProto::default(), exact: true };
+        let mut side = PlannedSide {
+            bits: FilterBits::empty(),
+            ip: FilterIp::default(),
+            proto: FilterProto::default(),
+            exact: true,
+        };
         // The kernel inverts the comparison of IPv6 addresses, and knows no prefixes.
         let address = |net: IpNet| match net {
             IpNet::V4(net) if net.prefix_len() == 32 => Some(IpAddr::V4(net.addr())),

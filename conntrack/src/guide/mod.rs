@@ -24,7 +24,10 @@
 //! * [Attributes](attributes): every message and every attribute.
 
 // Some links lead to what a feature brings.
-#![cfg_attr(not(all(feature = "sandbox", feature = "serde", feature = "tokio")), allow(rustdoc::broken_intra_doc_links))]
+#![cfg_attr(
+    not(all(feature = "sandbox", feature = "serde", feature = "tokio")),
+    allow(rustdoc::broken_intra_doc_links)
+)]
 
 /// A page for each file.
 macro_rules! pages {

@@ -33,7 +33,7 @@
 //!
 //! # What it costs
 //!
-//! About 700 bytes for each flow, for itself and three indexes, and a processor's work of less than 2 µs for each event.
+//! About 700 bytes for each flow, for itself and three indexes, and one to two microseconds of a processor for each event.
 //!
 //! What of a flow's old state survives an event is told in the table below; [`Change::Changed`] says which differences are
 //! changes.

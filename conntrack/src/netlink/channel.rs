@@ -155,7 +155,8 @@ impl Channel {
         let mut read = 0..MOST;
         while self.under_way && read.next().is_some() {
             // Any other error has been told already, by the exchange that failed.
-            if self.socket.receive_now(&mut self.incoming).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+            if self.socket.receive_now(&mut self.incoming).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+            {
                 self.end();
             }
         }

@@ -1,8 +1,8 @@
 //! From one request to the end of its answers, without a socket.
 
+use conntrack_spec::ExtAck;
 use conntrack_spec::codec::{self, align};
 use conntrack_spec::header::NlMsgErr;
-use conntrack_spec::ExtAck;
 use deku::DekuContainerRead;
 
 use super::{

@@ -1,6 +1,5 @@
 //! Events as a stream.
 
-use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -23,7 +22,10 @@ impl<T: AsFd> AsRawFd for Polled<T> {
 }
 
 /// Registers a descriptor with the runtime.
-#[allow(deprecated, reason = "recent versions have an unsafe one beside it; ours keeps its descriptor as long as it lives")]
+#[allow(
+    deprecated,
+    reason = "recent versions have an unsafe one beside it; ours keeps its descriptor as long as it lives"
+)]
 pub(super) fn register<T: AsFd>(source: T) -> Result<AsyncFd<Polled<T>>, Error> {
     // Only readable: a socket in error is that too.
     let interest = tokio::io::Interest::READABLE;
@@ -101,14 +103,12 @@ impl<T: Decode> Events<T> {
             // Nothing is there. If the runtime thinks otherwise, it is told so, and what has come since is looked for.
             match ready!(self.events.poll_read_ready(context)) {
                 Ok(mut ready) => ready.clear_ready(),
-                Err(error) => return Poll::Ready(self.fail(error)),
+                Err(error) => {
+                    self.failed = true;
+                    return Poll::Ready(Some(Err(Error::io("waiting for events")(error))));
+                }
             }
         }
-    }
-
-    fn fail(&mut self, error: io::Error) -> Option<Result<Event<T>, Error>> {
-        self.failed = true;
-        Some(Err(Error::io("waiting for events")(error)))
     }
 }
 

@@ -3,8 +3,8 @@
 use nom::bytes::complete::take;
 use nom::combinator::map_opt;
 use nom::error::Error;
-use nom::number::complete::u16 as nom_u16;
 use nom::number::Endianness::Native;
+use nom::number::complete::u16 as nom_u16;
 use nom::{IResult, Parser};
 
 use super::{NLA_F_NESTED, NLA_HEADER, NLA_TYPE_MASK, align};

@@ -45,7 +45,8 @@ mod tagged;
 pub use attribute::Attribute;
 pub use bounded::{BoundedBytes, NulString, TooLong};
 pub use decode::{
-    Decode, DecodeField, DecodePayload, Mode, decode, decode_at, decode_layout, decode_with, decode_with_general_path_only,
+    Decode, DecodeField, DecodePayload, Mode, decode, decode_at, decode_layout, decode_with,
+    decode_with_general_path_only,
 };
 pub use encode::{Choose, Encode, EncodeError, EncodeField, EncodePayload, Writer, encode, encode_into, encode_layout};
 pub use error::{DecodeError, DecodeErrorKind, missing};

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use conntrack::sandbox::Sandbox;
-use conntrack::{Changes, Command, Conntrack, Errno, Error, FlowUpdate, NewFlow, Nat};
+use conntrack::{Changes, Command, Conntrack, Errno, Error, FlowUpdate, Nat, NewFlow};
 
 use crate::{Outcome, cases, holds, same};
 
@@ -27,9 +27,8 @@ fn errnos(results: impl Iterator<Item = Result<(), Error>>) -> Vec<Option<Errno>
 
 fn executes_all_in_order(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
-    let update = |port, mark| {
-        Command::Update(FlowUpdate { key: flow(port).orig.into(), changes: Changes::new().mark(mark) })
-    };
+    let update =
+        |port, mark| Command::Update(FlowUpdate { key: flow(port).orig.into(), changes: Changes::new().mark(mark) });
     let commands = (0..1000).flat_map(|port| {
         let key = flow(port).orig.into();
         let last = if port % 2 == 0 { Command::Delete(key) } else { update(port, 5) };

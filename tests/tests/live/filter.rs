@@ -6,7 +6,8 @@ use std::ops::RangeInclusive;
 
 use conntrack::sandbox::Sandbox;
 use conntrack::{
-    Conntrack, Error, Filter, Flow, FlowId, Flushed, KernelVersion, NewFlow, Protocol, Status, TcpState, Tuple, UsageError,
+    Conntrack, Error, Filter, Flow, FlowId, Flushed, KernelVersion, NewFlow, Protocol, Status, TcpState, Tuple,
+    UsageError,
 };
 use ipnet::IpNet;
 

@@ -135,7 +135,10 @@ fn creates_in_zones(_: &Sandbox) -> Outcome {
     let key = FlowKey::new(plain.orig);
     same!(ct.get(&key)?.map(|flow| flow.zone), None);
     same!(ct.get(&key.in_zone(5))?.map(|flow| flow.zone), Some(Some(5)));
-    same!(ct.get(&FlowKey::new(one.orig))?.map(|flow| (flow.zone, flow.orig.zone, flow.reply.zone)), Some((None, Some(6), None)));
+    same!(
+        ct.get(&FlowKey::new(one.orig))?.map(|flow| (flow.zone, flow.orig.zone, flow.reply.zone)),
+        Some((None, Some(6), None))
+    );
     for flow in ct.dump()? {
         let key = flow?.key();
         holds!(ct.get(&key)?.is_some(), "a flow's own key finds it");
@@ -278,12 +281,16 @@ fn updates_timeout_and_status(_: &Sandbox) -> Outcome {
     let key = udp(1).orig.into();
     ct.create(&udp(1).timeout(Duration::from_secs(10)))?;
     let before = ct.get(&key)?.ok_or("not there")?;
-    let changes = Changes::new().timeout(Duration::from_secs(5000)).status(before.status | Status::ASSURED | Status::SEEN_REPLY);
+    let changes =
+        Changes::new().timeout(Duration::from_secs(5000)).status(before.status | Status::ASSURED | Status::SEEN_REPLY);
     ct.update(&key, &changes)?;
     let after = ct.get(&key)?.ok_or("not there")?;
     same!(after.status, before.status | Status::ASSURED | Status::SEEN_REPLY);
     holds!(after.timeout.is_some_and(|timeout| timeout.0 > 4000));
-    same!(ct.update(&key, &Changes::new().status(before.status)).err().and_then(|error| error.errno()), Some(Errno::BUSY));
+    same!(
+        ct.update(&key, &Changes::new().status(before.status)).err().and_then(|error| error.errno()),
+        Some(Errno::BUSY)
+    );
     Ok(())
 }
 
@@ -364,7 +371,11 @@ fn shares_a_connection_between_threads(_: &Sandbox) -> Outcome {
                 })
             })
             .collect();
-        threads.into_iter().map(std::thread::ScopedJoinHandle::join).filter(|result| !matches!(result, Ok(Ok(())))).count()
+        threads
+            .into_iter()
+            .map(std::thread::ScopedJoinHandle::join)
+            .filter(|result| !matches!(result, Ok(Ok(()))))
+            .count()
     });
     same!(failures, 0);
     for port in 0..400u16 {

@@ -53,7 +53,9 @@ fn finds_what_the_filter_says(_: &Sandbox) -> Outcome {
     }
     let ct = Conntrack::open()?;
     fill(&ct, MANY)?;
-    for filter in [Filter::new().mark_masked(0, 1), Filter::new().orig_dst_port(53).mark_masked(0, 3), Filter::new().ipv6()] {
+    for filter in
+        [Filter::new().mark_masked(0, 1), Filter::new().orig_dst_port(53).mark_masked(0, 3), Filter::new().ipv6()]
+    {
         let ids = |flows: &mut dyn Iterator<Item = Result<Only, conntrack::Error>>| {
             flows.map(|only| only.map(|only| only.id)).collect::<Result<BTreeSet<_>, _>>()
         };

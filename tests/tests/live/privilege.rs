@@ -2,8 +2,8 @@
 
 use conntrack::sandbox::Sandbox;
 use conntrack::{
-    Changes, Command, Conntrack, Errno, Error, Events, ExpectUpdate, Filter, Groups, L3Protocol, Mirror, NewExpect, NewFlow,
-    Protocol, Seconds, TimeoutPolicy, UdpTimeouts, UsageError,
+    Changes, Command, Conntrack, Errno, Error, Events, ExpectUpdate, Filter, Groups, L3Protocol, Mirror, NewExpect,
+    NewFlow, Protocol, Seconds, TimeoutPolicy, UdpTimeouts, UsageError,
 };
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 

@@ -153,7 +153,10 @@ fn restored_translation_translates(sandbox: &Sandbox) -> Outcome {
         .nat_dst(Nat::to(server.local_addr()?.ip()).port(server.local_addr()?.port()));
     ct.create(&flow)?;
     let reported = ct.get(&flow.orig.into())?.ok_or("not there")?;
-    same!(reported.translated_destination().map(|end| (end.address, end.port)), Some((server.local_addr()?.ip(), Some(server.local_addr()?.port()))));
+    same!(
+        reported.translated_destination().map(|end| (end.address, end.port)),
+        Some((server.local_addr()?.ip(), Some(server.local_addr()?.port())))
+    );
     same!(reported.translated_source(), None);
     ct.flush_all()?;
     restore(&ct, [reported])?;

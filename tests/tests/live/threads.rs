@@ -34,7 +34,10 @@ fn work(ct: &Conntrack, of: u16) -> Outcome {
     }
     let mine = ct.dump()?.filter(|flow| flow.as_ref().is_ok_and(|flow| flow.mark == Some(u32::from(of) + 1)));
     same!(mine.count(), usize::from(FLOWS));
-    same!(ct.batch((0..FLOWS / 2).map(|number| Command::Delete(flow(of, number).orig.into()))).run()?, u64::from(FLOWS / 2));
+    same!(
+        ct.batch((0..FLOWS / 2).map(|number| Command::Delete(flow(of, number).orig.into()))).run()?,
+        u64::from(FLOWS / 2)
+    );
     Ok(())
 }
 
