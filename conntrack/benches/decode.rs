@@ -12,7 +12,7 @@ fn main() {
 }
 
 #[derive(Debug, Decode)]
-#[expect(dead_code, reason = "decoding them is what is measured")]
+#[allow(dead_code, reason = "decoding them is what is measured")]
 struct Marked {
     #[nla(CTA_STATUS, or_padding)]
     status: Status,

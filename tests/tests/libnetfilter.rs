@@ -1,6 +1,6 @@
-//! What libnetfilter_conntrack understands of the captured flows, and the bytes that it writes for them, beside ours.
+//! What `libnetfilter_conntrack` understands of the captured flows, and the bytes that it writes for them, beside ours.
 //!
-//! It needs python3 and libnetfilter_conntrack.so.3 (Debian: `python3`, `libnetfilter-conntrack3`), and says so where
+//! It needs python3 and `libnetfilter_conntrack.so.3` (Debian: `python3`, `libnetfilter-conntrack3`), and says so where
 //! they are missing; where nothing may be skipped, as in CI, that is a failure.
 #![cfg(target_endian = "little")]
 
@@ -15,8 +15,8 @@ use conntrack_tests::captures;
 /// What it writes for each message; `None` if it cannot be had here.
 fn rewritten(messages: &[Vec<u8>]) -> Option<Vec<Vec<u8>>> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/libnetfilter_conntrack.py");
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n";
-    let input: String = messages.iter().map(|message| hex(message)).collect();
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+    let input = messages.iter().map(|message| hex(message) + "\n").collect::<String>();
     let run = || {
         let mut command = Command::new("python3");
         let mut child = command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;

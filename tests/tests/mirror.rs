@@ -282,9 +282,8 @@ fn telling(flow: &Flow) -> Flow {
 /// What differs between flows here.
 fn brief(flows: &BTreeMap<u16, Flow>) -> Vec<String> {
     let state = |flow: &Flow| flow.proto_info.as_ref().and_then(ProtoInfo::tcp_state);
-    let one = |place, flow: &Flow| {
-        format!("{place}: {:?} mark {:?} {:?} {:?}", flow.id, flow.mark, state(flow), flow.labels)
-    };
+    let one =
+        |place, flow: &Flow| format!("{place}: {:?} mark {:?} {:?} {:?}", flow.id, flow.mark, state(flow), flow.labels);
     flows.iter().map(|(place, flow)| one(place, flow)).collect()
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 /// More than a processor's caches of branches remember, fewer than its caches of data hold.
-pub const FLOWS: usize = 4096;
+pub(crate) const FLOWS: usize = 4096;
 
 /// Bytes of `struct nlmsghdr` and `struct nfgenmsg`.
 const HEADERS: usize = 20;
@@ -12,7 +12,7 @@ const HEADERS: usize = 20;
 const FLOW: u16 = 0x0100;
 
 /// The attributes of [`FLOWS`] flows: TCP, UDP and ICMP of both families, in no order.
-pub fn flows() -> Vec<Vec<u8>> {
+pub(crate) fn flows() -> Vec<Vec<u8>> {
     let captured: Vec<_> =
         ["dump-tcp", "dump-udp", "dump-icmp", "dump-tcp-closed"].iter().flat_map(|name| load(name)).collect();
     let mut random = 1_u64;

@@ -294,7 +294,7 @@ fn a_table_that_changes_under_dumps(_: &Sandbox) -> Outcome {
         for port in (0..MANY).step_by(2) {
             churn.delete(&key(port))?;
         }
-        if turn % 2 == 0 {
+        if turn.is_multiple_of(2) {
             churn.flush(&Filter::new().orig_src_port(1..=MANY / 3))?;
         }
         churn.flush_all()?;

@@ -210,12 +210,13 @@ fn an_end_brings_the_last_counters(sandbox: &Sandbox) -> Outcome {
 /// Creates, changes and deletes a lot, without looking at what becomes of it.
 fn churn(ct: &Conntrack, rounds: u16) {
     for round in 0..rounds {
-        let ports = || (0..400).filter(move |port| (port + round) .is_multiple_of(3));
+        let ports = || (0..400).filter(move |port: &u16| !(port + round).is_multiple_of(3));
         let commands = ports().map(|port| Command::Create(flow(port).mark(u32::from(round))));
         ct.batch(commands).for_each(drop);
         let changes =
             |port: u16| FlowUpdate { key: flow(port).orig.into(), changes: Changes::new().mark(u32::from(port)) };
-        ct.batch(ports().filter(|port| port % 5 == 0).map(|port| Command::Update(changes(port)))).for_each(drop);
+        ct.batch(ports().filter(|port| port.is_multiple_of(5)).map(|port| Command::Update(changes(port))))
+            .for_each(drop);
         let gone = ports().filter(|port| port % 4 == round % 4).map(|port| Command::Delete(flow(port).orig.into()));
         ct.batch(gone).for_each(drop);
     }
