@@ -1,4 +1,4 @@
-//! Looks for libnetfilter_conntrack: it takes part where it is installed.
+//! Looks for `libnetfilter_conntrack`: it takes part where it is installed.
 
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(libnetfilter_conntrack)");

@@ -36,7 +36,11 @@ pub(crate) fn flow(index: u32) -> NewFlow {
 
 /// Three of four established, the others in all other states.
 fn tcp(client: SocketAddr, server: SocketAddr, index: u32) -> NewFlow {
-    let state = if index.is_multiple_of(4) { TcpState((index / 4 % 9 + 1) as u8) } else { TcpState::ESTABLISHED };
+    let state = if index.is_multiple_of(4) {
+        TcpState(u8::try_from(index / 4 % 9 + 1).unwrap_or(0))
+    } else {
+        TcpState::ESTABLISHED
+    };
     let flow = NewFlow::tcp(client, server);
     flow.proto_info(ProtoInfo::Tcp(ProtoInfoTcp { state: Some(state), ..ProtoInfoTcp::default() }))
 }

@@ -35,7 +35,9 @@ pub(crate) fn measure(args: &Args) -> Outcome<()> {
         table::empty()?;
     }
     let mut table = Table::new(&columns);
-    rows.into_iter().for_each(|row| table.row(row));
+    for row in rows {
+        table.row(row);
+    }
     table.print();
     Ok(())
 }

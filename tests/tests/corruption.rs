@@ -280,13 +280,13 @@ fn every_value_of_every_byte_of_the_headers() {
         let mut datagram = [&*message.bytes, &message.bytes].concat();
         for at in 0..headers.min(message.bytes.len()) {
             let was = datagram[at];
-            for value in 0..=u8::MAX {
+            for value in (0..=u8::MAX).step_by(EDGES) {
                 datagram[at] = value;
                 let started = Instant::now();
                 receive(&datagram, &header);
                 cases.tried += 1;
                 cases.slowest = cases.slowest.max(started.elapsed());
-                if usize::from(value) % (4 * EDGES) == 0 {
+                if usize::from(value) % (4 * EDGES * EDGES) == 0 {
                     dissection::check(&dissect_message(&datagram).to_string(), &datagram);
                 }
             }
@@ -294,7 +294,9 @@ fn every_value_of_every_byte_of_the_headers() {
         }
         for end in 0..datagram.len() {
             receive(&datagram[..end], &header);
-            dissection::check(&dissect_message(&datagram[..end]).to_string(), &datagram[..end]);
+            if end % (4 * EDGES) == 0 {
+                dissection::check(&dissect_message(&datagram[..end]).to_string(), &datagram[..end]);
+            }
             cases.tried += 1;
         }
     }

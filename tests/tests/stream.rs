@@ -17,18 +17,14 @@ fn compare(mut bytes: &[u8]) -> Result<(), TestCaseError> {
             prop_assert_eq!(stream.rest(), bytes);
             return Ok(());
         }
-        match Attribute::split(bytes) {
-            Ok((rest, attribute)) => {
-                prop_assert_eq!(next, Ok(Some(attribute)));
-                prop_assert_eq!(stream.rest(), rest);
-                bytes = rest;
-            }
-            Err(_) => {
-                prop_assert!(next.is_err(), "{:?} where there is no attribute", next);
-                prop_assert!(stream.rest().is_empty());
-                return Ok(());
-            }
-        }
+        let Ok((rest, attribute)) = Attribute::split(bytes) else {
+            prop_assert!(next.is_err(), "{:?} where there is no attribute", next);
+            prop_assert!(stream.rest().is_empty());
+            return Ok(());
+        };
+        prop_assert_eq!(next, Ok(Some(attribute)));
+        prop_assert_eq!(stream.rest(), rest);
+        bytes = rest;
     }
 }
 

@@ -40,7 +40,6 @@ pub(crate) struct Marked {
     mark: Option<u32>,
     /// What tells it from others.
     #[nla(CTA_ID)]
-    #[expect(dead_code, reason = "decoding it is what is measured")]
     id: FlowId,
 }
 
@@ -104,7 +103,9 @@ fn check_parallel() -> Outcome<Sums> {
 
 fn sum(flows: &[Flow]) -> Sums {
     let mut sums = Sums::default();
-    flows.iter().for_each(|flow| add(&mut sums, flow));
+    for flow in flows {
+        add(&mut sums, flow);
+    }
     sums
 }
 

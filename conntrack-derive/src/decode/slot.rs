@@ -93,7 +93,8 @@ impl<'a> Slots<'a> {
                     let vacant = quote_spanned!(at(ty)=> <#ty as __nla::DecodeField>::vacant);
                     quote!(#vacant())
                 }
-                Role::Repeated(_) | Role::Indexed { .. } => quote!(__nla::Vec::new()),
+                // Filled at the end, where one message says that it is no `Vec`.
+                Role::Repeated(_) | Role::Indexed { .. } => quote!(__nla::Default::default()),
                 Role::Rest => rest(ty, &quote!(__nla::Vec::new())),
             };
             quote!(#access: #vacant)

@@ -1,5 +1,7 @@
 //! What becomes of events, dumps and losses: the mirror without its sockets.
 
+mod news;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -7,8 +9,8 @@ use conntrack_spec::{Flow, FlowId, FlowKey, Status};
 
 use super::merge;
 use super::pace::Pace;
-use super::table::{Entry, Knowledge, Moment, Place, Table};
-use super::{Change, MirrorStats, Removal};
+use super::table::{Moment, Place, Table};
+use super::{Change, MirrorStats};
 use crate::events::Event;
 use crate::filter::Filter;
 
@@ -315,143 +317,5 @@ impl Reconciler {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// An event about a flow: a part of the dump that is under way may say something older.
-    fn about(&mut self, event: Flow, take: impl FnOnce(&mut Self, Place, Flow)) {
-        let place = Place::of_orig(&event);
-        take(self, place, event);
-        let is_there = self.table.at(&place).is_some_and(|entry| entry.known.event == self.now.events);
-        if is_there {
-            self.absent.remove(&place);
-        } else if self.dump.is_some() {
-            self.absent.insert(place, self.now.events);
-        }
-    }
-
-    /// A `NEW` or `UPDATE` event.
-    fn told(&mut self, place: Place, event: Flow, is_new: bool) {
-        let now = self.now;
-        match self.table.at_mut(&place) {
-            Some(entry) if entry.flow.id == event.id => {
-                entry.known.event = now.events;
-                let unclear = merge::is_unclear(&entry.flow, &event);
-                let flow = merge::updated(&entry.flow, event);
-                self.replace(&place, flow);
-                if unclear {
-                    self.ask(place);
-                }
-            }
-            // Old news, if the flow that is there now was seen after it.
-            Some(Entry { known: Knowledge { look: Some((_, seen)), .. }, .. })
-                if seen.may_be_behind(now, self.capacity) =>
-            {
-                self.ask(place);
-            }
-            other => {
-                if other.is_some() {
-                    self.remove(&place, Removal::Missed);
-                }
-                if self.filter.matches(&event) {
-                    let known = Knowledge { event: now.events, look: None, is_partial: !is_new };
-                    self.insert(Entry { flow: merge::first(event), known });
-                    // A dump that is under way or about to be will tell the rest.
-                    if !is_new && self.dump.is_none() && !self.pace.is_lost() {
-                        self.ask(place);
-                    }
-                }
-            }
-        }
-    }
-
-    /// A `DESTROY` event.
-    fn ended(&mut self, place: Place, event: Flow) {
-        // If another one is there, this one's end has been told before.
-        if self.table.at(&place).is_some_and(|entry| entry.flow.id == event.id)
-            && let Some(entry) = self.table.remove(&place)
-        {
-            let flow = Box::new(merge::destroyed(entry.flow, event));
-            self.changes.push_back(Change::Removed { flow, how: Removal::Destroyed });
-        }
-    }
-
-    /// A dump or an answer that is newer than all that is known.
-    fn seen(&mut self, flow: Flow) {
-        let place = Place::of_orig(&flow);
-        let look = Some((self.looks, self.now));
-        match self.table.at_mut(&place) {
-            Some(entry) if entry.flow.id == flow.id => {
-                entry.known = Knowledge { look, is_partial: false, ..entry.known };
-                self.replace(&place, flow);
-            }
-            other => {
-                if other.is_some() {
-                    self.remove(&place, Removal::Missed);
-                }
-                self.insert(Entry { flow, known: Knowledge { look, ..Knowledge::default() } });
-            }
-        }
-    }
-
-    fn insert(&mut self, entry: Entry) {
-        self.changes.push_back(Change::Inserted(Box::new(entry.flow.clone())));
-        self.table.insert(entry);
-    }
-
-    /// Puts a new state of a flow in the place of the old one.
-    fn replace(&mut self, place: &Place, flow: Flow) {
-        let Some(entry) = self.table.at_mut(place) else { return };
-        let before = std::mem::replace(&mut entry.flow, flow);
-        if !self.filter.matches(&entry.flow) {
-            self.remove(place, Removal::Unmatched);
-        } else if merge::differs(&before, &entry.flow) {
-            let after = Box::new(entry.flow.clone());
-            self.changes.push_back(Change::Changed { before: Box::new(before), after });
-        }
-    }
-
-    fn remove(&mut self, place: &Place, how: Removal) {
-        if let Some(entry) = self.table.remove(place) {
-            self.stats.missed += u64::from(how == Removal::Missed);
-            self.changes.push_back(Change::Removed { flow: Box::new(entry.flow), how });
-        }
-    }
-
-    /// Has the flow at a place be asked for, or all of them if there are too many.
-    fn ask(&mut self, place: Place) {
-        if self.questions.len() >= MOST_QUESTIONS {
-            self.questions.clear();
-            self.asked.clear();
-            self.pace.lost();
-        } else if self.asked.insert(place) {
-            self.questions.push_back(place);
-        }
-    }
-
-    /// Takes the flow at a place to be gone, once the queue of events has been empty.
-    fn suspect(&mut self, place: Place) {
-        if let Some(entry) = self.table.at(&place) {
-            let suspect = Suspect { place, id: entry.flow.id, look: self.looks, moment: self.now };
-            self.suspects.push_back(suspect);
-        }
-    }
-
-    /// Removes those that were missing when the queue was last empty.
-    fn settle(&mut self) {
-        while self.changes.len() < BATCH
-            && let Some(suspect) = self.suspects.front().copied()
-            && !suspect.moment.may_be_behind(self.now, self.capacity)
-        {
-            self.suspects.pop_front();
-            match self.table.at(&suspect.place).map(|entry| (entry.flow.id, entry.known)) {
-                Some((id, _)) if id != suspect.id => {}
-                // It was seen since.
-                Some((_, known)) if known.look.is_some_and(|(seen, _)| seen > suspect.look) => {}
-                // Something was heard of it since: who knows from when that was.
-                Some((_, known)) if known.event > suspect.moment.events => self.ask(suspect.place),
-                Some(_) => self.remove(&suspect.place, Removal::Missed),
-                None => {}
-            }
-        }
     }
 }

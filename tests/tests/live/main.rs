@@ -21,6 +21,7 @@ mod mirror;
 mod parallel;
 mod policy;
 mod privilege;
+mod refused;
 mod restore;
 mod soak;
 mod stats;
@@ -111,6 +112,7 @@ fn main() -> ExitCode {
         parallel::CASES,
         policy::CASES,
         privilege::CASES,
+        refused::CASES,
         restore::CASES,
         soak::CASES,
         stats::CASES,
