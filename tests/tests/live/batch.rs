@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use conntrack::sandbox::Sandbox;
 use conntrack::{Changes, Command, Conntrack, Errno, Error, FlowUpdate, Nat, NewFlow};
 
-use crate::{Outcome, cases, holds, same};
+use crate::{LONG, Outcome, cases, holds, same};
 
 cases! {
     executes_all_in_order,
@@ -18,7 +18,7 @@ cases! {
 }
 
 fn flow(port: u16) -> NewFlow {
-    NewFlow::udp(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 53).into())
+    NewFlow::udp(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 53).into()).timeout(LONG)
 }
 
 fn errnos(results: impl Iterator<Item = Result<(), Error>>) -> Vec<Option<Errno>> {

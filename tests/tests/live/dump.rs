@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use conntrack::sandbox::{Namespace, Sandbox};
 use conntrack::{Command, Conntrack, Family, FlowId, NewFlow};
 
-use crate::{Outcome, cases, holds, same};
+use crate::{LONG, Outcome, cases, holds, same};
 
 cases! {
     is_empty_at_first,
@@ -22,7 +22,8 @@ cases! {
 const MANY: u16 = 3000;
 
 fn fill(ct: &Conntrack) -> Outcome {
-    let flow = |port| NewFlow::udp(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 53).into()).mark(port.into());
+    let flow =
+        |port| NewFlow::udp(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 53).into()).mark(port.into()).timeout(LONG);
     let created = ct.batch((0..MANY).map(|port| Command::Create(flow(port)))).run()?;
     same!(created, u64::from(MANY));
     Ok(())

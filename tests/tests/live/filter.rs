@@ -11,7 +11,7 @@ use conntrack::{
 };
 use ipnet::IpNet;
 
-use crate::{Outcome, cases, holds, same};
+use crate::{LONG, Outcome, cases, holds, same};
 
 cases! {
     dumps_what_it_says,
@@ -108,7 +108,7 @@ fn filters() -> Vec<Meaning> {
 
 fn create_all(ct: &Conntrack) -> Result<Vec<Flow>, Error> {
     for flow in flows() {
-        ct.create(&flow)?;
+        ct.create(&flow.timeout(LONG))?;
     }
     ct.dump()?.collect()
 }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use conntrack::sandbox::Sandbox;
 use conntrack::{Command, Conntrack, Filter, FlowId, NewFlow};
 
-use crate::{Outcome, cases, holds, same};
+use crate::{LONG, Outcome, cases, holds, same};
 
 cases! {
     finds_each_flow_once,
@@ -28,7 +28,7 @@ fn fill(ct: &Conntrack, count: u32) -> Outcome {
             [0xfd00, 0, 0, 0, 0, 0, high.into(), low.into()].into()
         };
         let server: IpAddr = if client.is_ipv4() { [10, 1, 0, 1].into() } else { [0xfd01, 0, 0, 0, 0, 0, 0, 1].into() };
-        let flow = NewFlow::udp(SocketAddr::new(client, 1000), SocketAddr::new(server, 53)).mark(mark);
+        let flow = NewFlow::udp(SocketAddr::new(client, 1000), SocketAddr::new(server, 53)).mark(mark).timeout(LONG);
         if mark.is_multiple_of(3) { flow.nat_dst(server) } else { flow }
     };
     same!(ct.batch((0..count).map(|mark| Command::Create(flow(mark)))).run()?, u64::from(count));

@@ -7,7 +7,7 @@ use conntrack::{
 };
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
-use crate::{Outcome, cases, holds, same};
+use crate::{LONG, Outcome, cases, holds, same};
 
 cases! {
     each_operation_says_what_is_missing,
@@ -31,7 +31,7 @@ pub(crate) fn without(given_up: CapabilitySet, body: impl FnOnce() -> Outcome + 
 }
 
 fn flow(port: u16) -> NewFlow {
-    NewFlow::udp(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 53).into())
+    NewFlow::udp(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 53).into()).timeout(LONG)
 }
 
 fn each_operation_says_what_is_missing(_: &Sandbox) -> Outcome {

@@ -10,7 +10,7 @@ use conntrack::{
     Changes, Conntrack, Decode, Encode, Errno, Error, Family, FlowKey, Help, HelperName, Nat, NewFlow, Status, Tuple,
 };
 
-use crate::{Outcome, cases, holds, same};
+use crate::{LONG, Outcome, cases, holds, same};
 
 cases! {
     creating_what_exists,
@@ -26,7 +26,7 @@ cases! {
 }
 
 fn udp(port: u16) -> NewFlow {
-    NewFlow::udp(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 53).into())
+    NewFlow::udp(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 53).into()).timeout(LONG)
 }
 
 fn help(name: &str) -> Result<Help, conntrack::codec::TooLong> {
@@ -212,7 +212,7 @@ fn updating_a_helper(_: &Sandbox) -> Outcome {
 fn updates_up_to_the_refusal(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
     let key = udp(1).orig.into();
-    ct.create(&udp(1).timeout(Duration::from_secs(10)).mark(1))?;
+    ct.create(&udp(1).timeout(Duration::from_secs(1000)).mark(1))?;
     // The timeout comes before the status, and the mark behind it.
     let changes = Changes::new().timeout(Duration::from_secs(5000)).status(Status::SEEN_REPLY).mark(2);
     same!(errno(ct.update(&key, &changes)), Some(Errno::BUSY));

@@ -6,7 +6,7 @@ use std::fs;
 use conntrack::sandbox::Sandbox;
 use conntrack::{Command, Conntrack, Counters, Decode, Family, Filter, Flow, FlowId, NewFlow};
 
-use crate::{Outcome, cases, holds, same};
+use crate::{LONG, Outcome, cases, holds, same};
 
 cases! {
     tells_each_processor,
@@ -20,7 +20,7 @@ cases! {
 }
 
 fn udp(port: u16) -> NewFlow {
-    NewFlow::udp(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 53).into())
+    NewFlow::udp(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 53).into()).timeout(LONG)
 }
 
 fn tells_each_processor(_: &Sandbox) -> Outcome {

@@ -9,7 +9,7 @@ use conntrack::sandbox::{Failure, Sandbox};
 use conntrack::tokio::{Conntrack, Events, Mirror};
 use conntrack::{Change, Changes, Command, Error, Event, Filter, Flushed, Groups, NewFlow};
 
-use crate::{Outcome, cases, holds, same};
+use crate::{LONG, Outcome, cases, holds, same};
 
 cases! {
     does_what_the_blocking_form_does,
@@ -26,7 +26,7 @@ fn run(body: impl Future<Output = Outcome>) -> Outcome {
 }
 
 fn flow(port: u16) -> NewFlow {
-    NewFlow::udp(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 53).into())
+    NewFlow::udp(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 53).into()).timeout(LONG)
 }
 
 async fn fill(ct: &Conntrack, count: u16) -> Outcome {
