@@ -286,6 +286,10 @@ impl Deadline {
 pub(crate) fn refusal(operation: &'static str, schema: &'static Schema, sent: &[u8], refused: Refusal) -> Error {
     /// Bytes of the two headers in front of the attributes, which the kernel's offset counts.
     const HEADERS: usize = 20;
+    // The kernel's word for a receive buffer with no room for the answer, as for the beginning of a dump.
+    if Errno(refused.errno) == Errno::NOBUFS {
+        return Error::Overrun;
+    }
     let attribute = refused.details.offset.and_then(|offset| {
         let offset = (offset.0 as usize).checked_sub(HEADERS)?;
         Some(schema.path_at(sent.get(HEADERS..)?, offset)?.to_string())
