@@ -206,7 +206,12 @@ impl RawDump {
             }
             Answer::Refused(refused) => {
                 let error = refusal(self.operation, self.schema, channel.sent(), refused);
-                self.release();
+                if matches!(error, Error::Overrun) {
+                    // The kernel says so, and runs the dump all the same: the socket would be busy.
+                    self.channel = None;
+                } else {
+                    self.release();
+                }
                 Err(error)
             }
         }
