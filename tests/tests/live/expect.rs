@@ -222,7 +222,8 @@ fn gets_by_packet_and_by_id(_: &Sandbox) -> Outcome {
     let packet = Tuple::tcp(([10, 0, 0, 2], 1234).into(), ([10, 0, 0, 1], 5000).into());
     let found = ct.get_expectation(&packet.into())?.ok_or("no packet is expected")?;
     same!(found.tuple, tcp(5000));
-    same!(ct.get_expectation(&found.key())?.as_ref(), Some(&found));
+    // Not the whole of it: its timeout runs.
+    same!(ct.get_expectation(&found.key())?.map(|expect| (expect.id, expect.tuple)), Some((found.id, found.tuple)));
     let other = ExpectId(found.id.0.map(|byte| !byte));
     same!(ct.get_expectation(&found.key().with_id(other))?, None, "another one");
     same!(ct.get_expectation(&tcp(5001).into())?, None, "another port");
