@@ -12,7 +12,7 @@ pub(crate) fn expand(container: &Container) -> TokenStream {
     let ident = &container.ident;
     let body = match &container.kind {
         Kind::Transparent(ty) => return scope(container, &transparent(container, ty)),
-        Kind::Layout(_) => return scope(container, &layout(container)),
+        Kind::Layout => return scope(container, &layout(container)),
         Kind::Nest(members) => members
             .iter()
             .map(|member| {
@@ -127,13 +127,12 @@ fn transparent(container: &Container, ty: &Type) -> TokenStream {
 
 fn layout(container: &Container) -> TokenStream {
     let ident = &container.ident;
-    let name = ident.to_string();
     quote! {
         #[automatically_derived]
         impl __nla::EncodePayload for #ident {
             #[inline]
             fn encode_payload(&self, __writer: &mut __nla::Writer<'_>) {
-                __nla::encode_layout(self, #name, __writer);
+                __nla::encode_layout(self, __writer);
             }
         }
     }

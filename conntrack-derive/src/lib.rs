@@ -51,7 +51,7 @@
 //! | written | means |
 //! |---|---|
 //! | `#[nla(transparent)]` | a tuple struct of one payload is that payload |
-//! | `#[nla(layout)]` | a C struct with a `Default`: `deku` reads and writes it |
+//! | `#[nla(layout)]` | a C struct that derives `zerocopy`'s `FromBytes`, `IntoBytes` and `Immutable`: it is copied |
 //! | `#[nla(pad(CONST))]` | an attribute that only aligns the next one |
 //! | `#[nla(crate = path)]` | where `conntrack` or `conntrack-spec` is, if not at `::conntrack` |
 

@@ -26,8 +26,8 @@ pub(crate) enum Kind {
     Choice(Vec<Alternative>),
     /// A payload in a new type.
     Transparent(Box<Type>),
-    /// A C struct that `deku` reads and writes; its fields, if each is a byte.
-    Layout(Option<Vec<syn::Member>>),
+    /// A C struct that is in memory as it is on the wire.
+    Layout,
 }
 
 /// A field that declares something.
@@ -114,10 +114,10 @@ impl Container {
         let kind = match (&input.data, attr.transparent, attr.layout) {
             (_, Some(span), Some(_)) => {
                 ctxt.push(syn::Error::new(span, "either `transparent` or `layout`"));
-                Kind::Layout(None)
+                Kind::Layout
             }
             (Data::Struct(data), Some(span), None) => transparent(ctxt, span, &data.fields),
-            (Data::Struct(data), None, Some(_)) => Kind::Layout(bytes(&data.fields)),
+            (Data::Struct(_), None, Some(_)) => Kind::Layout,
             (Data::Struct(data), None, None) => {
                 Kind::Nest(data.fields.iter().enumerate().filter_map(|f| member(ctxt, &mut locals, f)).collect())
             }
@@ -146,19 +146,11 @@ impl Container {
     }
 }
 
-/// The fields, if each is a byte and says nothing to `deku`.
-fn bytes(fields: &Fields) -> Option<Vec<syn::Member>> {
-    let is_byte = |field: &Field| matches!(&field.ty, Type::Path(ty) if ty.path.is_ident("u8"));
-    let is_plain = |field: &Field| field.attrs.iter().all(|attr| attr.path().is_ident("doc"));
-    (!fields.is_empty() && fields.iter().all(|field| is_byte(field) && is_plain(field)))
-        .then(|| fields.members().collect())
-}
-
 fn transparent(ctxt: &Ctxt, span: Span, fields: &Fields) -> Kind {
     let mut iter = fields.iter();
     let (Fields::Unnamed(_), Some(field), None) = (fields, iter.next(), iter.next()) else {
         ctxt.push(syn::Error::new(span, "`transparent` is for a tuple struct with one field: `struct Mine(u32);`"));
-        return Kind::Layout(None);
+        return Kind::Layout;
     };
     let attr = FieldAttr::from_attrs(ctxt, &field.attrs);
     if !attr.is_silent() {
@@ -291,7 +283,7 @@ impl Kind {
                     _ => Vec::new(),
                 })
                 .collect(),
-            Self::Transparent(_) | Self::Layout(_) => Vec::new(),
+            Self::Transparent(_) | Self::Layout => Vec::new(),
         }
     }
 

@@ -36,7 +36,7 @@ pub(crate) fn schema(container: &Container) -> TokenStream {
                 AlternativeKind::Other(_) => Vec::new(),
             })
             .collect(),
-        Kind::Transparent(_) | Kind::Layout(_) => Vec::new(),
+        Kind::Transparent(_) | Kind::Layout => Vec::new(),
     };
     entries.extend(
         container.pads.iter().map(|pad| Entry { wire: quote!(__nla::Wire::Padding), ..Entry::new(pad) }.tokens()),

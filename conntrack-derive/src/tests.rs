@@ -149,7 +149,7 @@ mod model_of {
                 }
             ))
             .kind,
-            Kind::Layout(Some(members)) if members.len() == 1
+            Kind::Layout
         ));
         let quoted = model(quote!(
             #[nla(crate = "a::b")]

@@ -1,9 +1,13 @@
 //! The fixed layouts in front of the attributes (`include/uapi/linux/netlink.h`, `linux/netfilter/nfnetlink.h`).
+//!
+//! Each is the kernel's C struct, byte for byte: `zerocopy` reads and writes it as a copy.
 
-use deku::{DekuRead, DekuWrite};
+use zerocopy::big_endian::U16;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// `struct nlmsghdr`, in host byte order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, DekuRead, DekuWrite)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
 pub struct NlMsgHdr {
     /// Bytes of the whole message, this header included.
     pub len: u32,
@@ -18,19 +22,20 @@ pub struct NlMsgHdr {
 }
 
 /// `struct nfgenmsg`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, DekuRead, DekuWrite)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
 pub struct NfGenMsg {
     /// `nfgen_family`: an address family.
     pub family: u8,
     /// 0 (`NFNETLINK_V0`); for a flush, not 0 makes the kernel look at the family.
     pub version: u8,
-    /// 0; in per-CPU statistics, the CPU's number.
-    #[deku(endian = "big")]
-    pub res_id: u16,
+    /// 0; in per-CPU statistics, the CPU's number. In network byte order.
+    pub res_id: U16,
 }
 
 /// `struct nlmsgerr` without the request that follows it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, DekuRead, DekuWrite)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
 pub struct NlMsgErr {
     /// 0, or a negative errno.
     pub error: i32,

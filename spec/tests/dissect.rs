@@ -6,7 +6,7 @@ use conntrack_spec::{
     Changes, Encode, ExtAck, FilterBits, FilterFlags, Flow, FlowFilter, FlowKey, FlowUpdate, Help, Labels, NewFlow,
     Tuple, dissect, dissect_message,
 };
-use deku::DekuContainerWrite;
+use zerocopy::IntoBytes;
 
 /// Attributes that no declaration would make.
 #[derive(conntrack_spec::Encode, conntrack_spec::Decode)]
@@ -28,13 +28,13 @@ fn tuple() -> Tuple {
 /// A whole message.
 fn message(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
     let header = NlMsgHdr { len: u32::try_from(16 + body.len()).unwrap(), kind, flags, seq: 1, pid: 0 };
-    [header.to_bytes().unwrap(), body.to_vec()].concat()
+    [header.as_bytes(), body].concat()
 }
 
 /// A whole message of a netfilter subsystem.
 fn netfilter(kind: u16, flags: u16, attributes: &impl Encode) -> Vec<u8> {
-    let header = NfGenMsg { family: 2, version: 0, res_id: 0 };
-    message(kind, flags, &[header.to_bytes().unwrap(), codec::encode(attributes).unwrap()].concat())
+    let header = NfGenMsg { family: 2, version: 0, res_id: 0.into() };
+    message(kind, flags, &[header.as_bytes(), &codec::encode(attributes).unwrap()].concat())
 }
 
 #[track_caller]
@@ -106,11 +106,11 @@ CTA_FILTER                                000c 8019                             
 #[test]
 fn an_error_with_details() {
     let request = NlMsgHdr { len: 132, kind: 0x0100, flags: 0x605, seq: 1, pid: 0 };
-    let header = NlMsgErr { error: -34, request }.to_bytes().unwrap();
+    let header = NlMsgErr { error: -34, request };
     let details = ExtAck { message: Some("no".to_owned()), offset: Some(Native(20)), ..ExtAck::default() };
     let details = codec::encode(&details).unwrap();
     assert_text(
-        dissect_message(&message(2, 0x300, &[header, details].concat())),
+        dissect_message(&message(2, 0x300, &[header.as_bytes(), &details].concat())),
         "
 nlmsghdr
   nlmsg_len                                          00000034                   52

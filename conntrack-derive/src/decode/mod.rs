@@ -17,7 +17,7 @@ pub(crate) fn expand(container: &Container) -> TokenStream {
         Kind::Nest(members) => nest(container, members),
         Kind::Choice(alternatives) => choice::expand(container, alternatives),
         Kind::Transparent(ty) => payload::transparent(container, ty),
-        Kind::Layout(bytes) => payload::layout(container, bytes.as_deref()),
+        Kind::Layout => payload::layout(container),
     };
     scope(container, &items)
 }

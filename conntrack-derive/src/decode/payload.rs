@@ -1,7 +1,7 @@
 //! A struct that is a payload.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::quote;
 use syn::Type;
 
 use crate::model::Container;
@@ -31,30 +31,9 @@ pub(super) fn transparent(container: &Container, ty: &Type) -> TokenStream {
     }
 }
 
-pub(super) fn layout(container: &Container, bytes: Option<&[syn::Member]>) -> TokenStream {
+pub(super) fn layout(container: &Container) -> TokenStream {
     let ident = &container.ident;
     let name = ident.to_string();
-    // Bytes have no order: setting up a reader for them takes longer than reading them.
-    let (decode, in_order) = match bytes {
-        Some(fields) => {
-            let (size, bytes) = (fields.len(), (0..fields.len()).map(|index| format_ident!("__b{index}")));
-            let bytes: Vec<_> = bytes.collect();
-            let value = quote!(Self { #(#fields: #bytes),* });
-            let decode = quote! {{
-                let [#(#bytes),*] = <[u8; #size] as __nla::DecodePayload>::decode_payload(__payload, __mode)?;
-                __nla::Ok(#value)
-            }};
-            let in_order = quote! {
-                #[inline(always)]
-                fn decode_next(__number: u16, __stream: &mut __nla::Stream<'_>) -> __nla::Option<Self> {
-                    let [#(#bytes),*] = *__stream.expect::<#size>(__number)?;
-                    __nla::Some(#value)
-                }
-            };
-            (decode, in_order)
-        }
-        None => (quote!(__nla::decode_layout(__payload, #name, __nla::size_of::<#ident>())), TokenStream::new()),
-    };
     quote! {
         #[automatically_derived]
         impl __nla::DecodePayload for #ident {
@@ -62,15 +41,18 @@ pub(super) fn layout(container: &Container, bytes: Option<&[syn::Member]>) -> To
 
             #[inline(always)]
             fn vacant() -> Self {
-                __nla::Default::default()
+                __nla::vacant_layout()
             }
 
             #[inline]
-            fn decode_payload(__payload: &[u8], __mode: __nla::Mode) -> __nla::Result<Self, __nla::DecodeError> {
-                #decode
+            fn decode_payload(__payload: &[u8], _: __nla::Mode) -> __nla::Result<Self, __nla::DecodeError> {
+                __nla::decode_layout(__payload)
             }
 
-            #in_order
+            #[inline(always)]
+            fn decode_next(__number: u16, __stream: &mut __nla::Stream<'_>) -> __nla::Option<Self> {
+                __nla::decode_layout(__stream.expect::<{ __nla::size_of::<#ident>() }>(__number)?).ok()
+            }
         }
     }
 }

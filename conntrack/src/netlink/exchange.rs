@@ -3,7 +3,6 @@
 use conntrack_spec::ExtAck;
 use conntrack_spec::codec::{self, align};
 use conntrack_spec::header::NlMsgErr;
-use deku::DekuContainerRead;
 
 use super::{
     Message, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN,
@@ -95,7 +94,7 @@ impl Exchange {
 /// `struct nlmsgerr`, perhaps the rest of the request, perhaps attributes.
 fn error(message: Message<'_>) -> Result<Answer<'_>, ProtocolError> {
     let too_short = ProtocolError::Body { found: message.body.len(), expected: NLMSGERR };
-    let (_, err) = NlMsgErr::from_bytes((message.body, 0)).map_err(|_| too_short)?;
+    let err: NlMsgErr = codec::decode_layout(message.body).map_err(|_| too_short)?;
     if err.error == 0 {
         return Ok(Answer::Done);
     }

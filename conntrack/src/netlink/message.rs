@@ -3,7 +3,8 @@
 use conntrack_spec::codec::{self, EncodeError, Schema, Writer};
 use conntrack_spec::header::{NfGenMsg, NlMsgHdr};
 use conntrack_spec::{Decode, DecodeError, Encode, Family};
-use deku::{DekuContainerRead, DekuContainerWrite};
+use zerocopy::IntoBytes;
+use zerocopy::big_endian::U16;
 
 use super::NLM_F_REQUEST;
 
@@ -62,7 +63,7 @@ impl<'a> Message<'a> {
     #[inline]
     pub fn split(datagram: &'a [u8]) -> Result<(Self, &'a [u8]), ProtocolError> {
         let malformed = |claimed| ProtocolError::MessageLength { claimed, available: datagram.len() };
-        let (_, header) = NlMsgHdr::from_bytes((datagram, 0)).map_err(|_| malformed(0))?;
+        let header: NlMsgHdr = codec::decode_layout(datagram).map_err(|_| malformed(0))?;
         let length = header.len as usize;
         let body = datagram.get(HEADER..length).ok_or(malformed(header.len))?;
         let rest = datagram.get(codec::align(length)..).unwrap_or_default();
@@ -86,7 +87,7 @@ impl<'a> Message<'a> {
     /// # Errors
     /// The body is shorter.
     pub fn nfgenmsg(&self) -> Result<NfGenMsg, ProtocolError> {
-        NfGenMsg::from_bytes((self.body, 0)).map(|(_, header)| header).map_err(|_| self.too_short())
+        codec::decode_layout(self.body).map_err(|_| self.too_short())
     }
 
     /// The attributes, which follow `struct nfgenmsg`.
@@ -200,7 +201,7 @@ impl<'a> Request<'a> {
     /// Sets `res_id`, 0 by default.
     #[must_use]
     pub const fn res_id(mut self, res_id: u16) -> Self {
-        self.nfgenmsg.res_id = res_id;
+        self.nfgenmsg.res_id = U16::new(res_id);
         self
     }
 
@@ -216,22 +217,25 @@ impl<'a> Request<'a> {
     /// An attribute cannot be encoded; `datagram` is then as it was.
     pub fn encode(&self, seq: u32, datagram: &mut Vec<u8>) -> Result<(), EncodeError> {
         let start = datagram.len();
-        datagram.extend_from_slice(&[0; HEADER + NFGENMSG]);
+        // The length follows when it is known.
+        let header = NlMsgHdr { len: 0, kind: self.kind, flags: self.flags, seq, pid: 0 };
+        datagram.extend_from_slice(header.as_bytes());
+        datagram.extend_from_slice(self.nfgenmsg.as_bytes());
         let mut writer = Writer::new(datagram);
         self.attributes.encode_attributes(&mut writer);
-        let result = writer.finish().and_then(|()| self.write_headers(seq, datagram.get_mut(start..)));
+        let result = writer.finish().and_then(|()| set_length(datagram, start));
         result.inspect_err(|_| datagram.truncate(start))
     }
+}
 
-    fn write_headers(&self, seq: u32, message: Option<&mut [u8]>) -> Result<(), EncodeError> {
-        let Some(message) = message else { return Ok(()) };
-        let len = u32::try_from(message.len()).map_err(|_| EncodeError::Layout("NlMsgHdr"))?;
-        let header = NlMsgHdr { len, kind: self.kind, flags: self.flags, seq, pid: 0 };
-        let (first, rest) = message.split_at_mut_checked(HEADER).ok_or(EncodeError::Layout("NlMsgHdr"))?;
-        header.to_slice(first).map_err(|_| EncodeError::Layout("NlMsgHdr"))?;
-        self.nfgenmsg.to_slice(rest).map_err(|_| EncodeError::Layout("NfGenMsg"))?;
-        Ok(())
+/// Sets the length of the message that goes from `start` to the end.
+fn set_length(datagram: &mut [u8], start: usize) -> Result<(), EncodeError> {
+    let length = datagram.len().saturating_sub(start);
+    let short = u32::try_from(length).map_err(|_| EncodeError::MessageTooLong(length))?;
+    if let Some(field) = datagram.get_mut(start..).and_then(<[u8]>::first_chunk_mut) {
+        *field = short.to_ne_bytes();
     }
+    Ok(())
 }
 
 impl From<ProtocolError> for crate::Error {

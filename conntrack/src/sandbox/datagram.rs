@@ -6,7 +6,7 @@ use std::time::Duration;
 use conntrack_spec::codec::{EncodeError, align};
 use conntrack_spec::header::{NlMsgErr, NlMsgHdr};
 use conntrack_spec::{Encode, codec};
-use deku::{DekuContainerRead, DekuContainerWrite};
+use zerocopy::{Immutable, IntoBytes};
 
 use super::Error;
 use super::error::Step;
@@ -40,18 +40,18 @@ impl Datagram {
         &mut self,
         kind: u16,
         flags: u16,
-        header: &impl DekuContainerWrite,
+        header: &(impl IntoBytes + Immutable),
         attributes: &dyn Encode,
     ) -> Result<(), EncodeError> {
-        let mut body = header.to_bytes().map_err(|_| EncodeError::Layout("header"))?;
+        let mut body = header.as_bytes().to_vec();
         let mut writer = codec::Writer::new(&mut body);
         attributes.encode_attributes(&mut writer);
         writer.finish()?;
 
-        let too_long = |_| EncodeError::Layout("NlMsgHdr");
-        let len = u32::try_from(HEADER.saturating_add(body.len())).map_err(too_long)?;
+        let length = HEADER.saturating_add(body.len());
+        let len = u32::try_from(length).map_err(|_| EncodeError::MessageTooLong(length))?;
         let header = NlMsgHdr { len, kind, flags: NLM_F_REQUEST | flags, seq: self.count, pid: 0 };
-        self.bytes.extend(header.to_bytes().map_err(|_| EncodeError::Layout("NlMsgHdr"))?);
+        self.bytes.extend_from_slice(header.as_bytes());
         self.bytes.extend(body);
         self.bytes.resize(align(self.bytes.len()), 0);
         self.count = self.count.wrapping_add(1);
@@ -100,7 +100,7 @@ fn transact(protocol: Protocol, request: &[u8], expected: usize) -> io::Result<V
 fn answers(datagram: &[u8]) -> impl Iterator<Item = Ack> + '_ {
     let errors = Messages::new(datagram).map_while(Result::ok).filter(|message| message.header.kind == NLMSG_ERROR);
     errors.filter_map(|message| {
-        let (_, answer) = NlMsgErr::from_bytes((message.body, 0)).ok()?;
+        let answer: NlMsgErr = codec::decode_layout(message.body).ok()?;
         Some(Ack { seq: answer.request.seq, error: answer.error })
     })
 }

@@ -2,7 +2,7 @@
 
 use conntrack_spec::Encode;
 use conntrack_spec::codec::NulString;
-use deku::DekuWrite;
+use zerocopy::{Immutable, IntoBytes};
 
 use super::Error;
 use super::datagram::Datagram;
@@ -18,10 +18,11 @@ const IFLA_IFNAME: u16 = 3;
 const IFF_UP: u32 = 1;
 
 /// `struct ifinfomsg`, in host byte order.
-#[derive(Clone, Copy, Debug, Default, DekuWrite)]
+#[derive(Clone, Copy, Debug, Default, IntoBytes, Immutable)]
+#[repr(C)]
 struct IfInfoMsg {
     family: u8,
-    #[deku(pad_bytes_before = "1")]
+    padding: u8,
     kind: u16,
     /// 0: the name says which.
     index: i32,

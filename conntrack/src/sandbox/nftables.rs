@@ -220,7 +220,7 @@ struct Nothing {}
 
 /// Makes `changes` to the ruleset of the calling thread's network namespace: all of them or none.
 pub(super) fn load(changes: &[Change]) -> Result<(), Error> {
-    let edge = NfGenMsg { res_id: NFNL_SUBSYS_NFTABLES.into(), ..NfGenMsg::default() };
+    let edge = NfGenMsg { res_id: u16::from(NFNL_SUBSYS_NFTABLES).into(), ..NfGenMsg::default() };
     let inet = NfGenMsg { family: NFPROTO_INET, ..NfGenMsg::default() };
     let mut batch = Datagram::default();
     batch.push(NFNL_MSG_BATCH_BEGIN, 0, &edge, &Nothing {})?;

@@ -4,7 +4,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use conntrack_spec::Encode;
 use conntrack_spec::codec::Native;
-use deku::DekuWrite;
+use zerocopy::{Immutable, IntoBytes};
 
 use super::Error;
 use super::datagram::Datagram;
@@ -20,10 +20,11 @@ const NETNSA_NSID: u16 = 1;
 const NETNSA_FD: u16 = 3;
 
 /// `struct rtgenmsg`, padded.
-#[derive(Clone, Copy, Debug, Default, DekuWrite)]
+#[derive(Clone, Copy, Debug, Default, IntoBytes, Immutable)]
+#[repr(C)]
 struct RtGenMsg {
-    #[deku(pad_bytes_after = "3")]
     family: u8,
+    padding: [u8; 3],
 }
 
 #[derive(Debug, Encode)]

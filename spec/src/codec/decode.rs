@@ -1,6 +1,6 @@
 //! The decoding half of the codec: its traits and the loop that drives them.
 
-use deku::DekuContainerRead;
+use zerocopy::{FromBytes, FromZeros};
 
 use super::{Attribute, DecodeError, DecodeErrorKind, NLA_HEADER, Schema, Stream, Wire};
 
@@ -305,15 +305,22 @@ fn decode_one<T: Decode>(
     Ok(Some(known))
 }
 
-/// Decodes a fixed layout that `deku` describes; more bytes than it has are ignored, as for integers.
+/// A fixed layout to decode into.
 #[doc(hidden)]
-#[inline]
-pub fn decode_layout<T>(payload: &[u8], name: &'static str, size: usize) -> Result<T, DecodeError>
-where
-    T: for<'a> DekuContainerRead<'a>,
-{
-    if payload.len() < size {
-        return Err(DecodeErrorKind::TooShort { found: payload.len(), expected: size }.into());
+#[inline(always)]
+#[must_use]
+pub fn vacant_layout<T: FromZeros>() -> T {
+    T::new_zeroed()
+}
+
+/// Decodes a fixed layout, which is in memory as it is on the wire; more bytes than it has are ignored, as for integers.
+///
+/// # Errors
+/// There are fewer.
+#[inline(always)]
+pub fn decode_layout<T: FromBytes>(payload: &[u8]) -> Result<T, DecodeError> {
+    match T::read_from_prefix(payload) {
+        Ok((value, _)) => Ok(value),
+        Err(_) => Err(DecodeErrorKind::TooShort { found: payload.len(), expected: size_of::<T>() }.into()),
     }
-    T::from_bytes((payload, 0)).map(|(_, value)| value).map_err(|_| DecodeErrorKind::Layout(name).into())
 }

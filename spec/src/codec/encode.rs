@@ -1,6 +1,6 @@
 //! The encoding half of the codec: its traits and the buffer that they write to.
 
-use deku::DekuContainerWrite;
+use zerocopy::{Immutable, IntoBytes};
 
 use super::{NLA_F_NESTED, NLA_HEADER, align};
 
@@ -100,9 +100,9 @@ pub enum EncodeError {
         /// The last attribute number.
         last: u16,
     },
-    /// A fixed layout refused its value.
-    #[error("not a {0}")]
-    Layout(&'static str),
+    /// A message's length is a 32-bit number.
+    #[error("a message of {0} bytes, at most 4294967295 fit")]
+    MessageTooLong(usize),
 }
 
 /// Appends attributes to a buffer. What goes wrong is kept and reported by [`finish`](Self::finish), once.
@@ -192,12 +192,9 @@ pub fn encode_into<T: Encode>(value: &T, buffer: &mut Vec<u8>) -> Result<(), Enc
     writer.finish().inspect_err(|_| buffer.truncate(start))
 }
 
-/// Encodes a fixed layout that `deku` describes.
+/// Encodes a fixed layout, which is in memory as it is on the wire.
 #[doc(hidden)]
-#[inline]
-pub fn encode_layout<T: DekuContainerWrite>(value: &T, name: &'static str, writer: &mut Writer<'_>) {
-    match value.to_bytes() {
-        Ok(bytes) => writer.bytes(&bytes),
-        Err(_) => writer.fail(EncodeError::Layout(name)),
-    }
+#[inline(always)]
+pub fn encode_layout<T: IntoBytes + Immutable>(value: &T, writer: &mut Writer<'_>) {
+    writer.bytes(value.as_bytes());
 }

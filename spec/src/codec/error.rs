@@ -67,9 +67,6 @@ pub enum DecodeErrorKind {
     /// An attribute that every kernel sends is not there.
     #[error("missing {0}")]
     Missing(&'static str),
-    /// A fixed layout could not be read.
-    #[error("not a {0}")]
-    Layout(&'static str),
     /// Only in [`Mode::Strict`](super::Mode::Strict): an attribute that is not declared.
     #[error("unknown attribute {number} with {length} bytes")]
     UnknownAttribute {

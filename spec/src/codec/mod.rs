@@ -46,7 +46,7 @@ pub use attribute::Attribute;
 pub use bounded::{BoundedBytes, NulString, TooLong};
 pub use decode::{
     Decode, DecodeField, DecodePayload, Mode, decode, decode_at, decode_layout, decode_with,
-    decode_with_general_path_only,
+    decode_with_general_path_only, vacant_layout,
 };
 pub use encode::{Choose, Encode, EncodeError, EncodeField, EncodePayload, Writer, encode, encode_into, encode_layout};
 pub use error::{DecodeError, DecodeErrorKind, missing};

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use deku::DekuContainerRead;
+use zerocopy::{FromBytes, IntoBytes};
 
 use super::page::{Hex, Page};
 use super::value::Named;
 use super::{errno, tree};
-use crate::codec::{Decode, Name, Schema, align};
+use crate::codec::{Decode, Name, Schema, align, decode_layout};
 use crate::header::{NfGenMsg, NlMsgErr, NlMsgHdr};
 use crate::message::Message;
 use crate::netlink::{
@@ -78,7 +78,7 @@ fn netfilter(page: &mut Page<'_, '_>, header: &NlMsgHdr, body: &[u8]) -> fmt::Re
         let name = Named { value: family.into(), names: Family::NAMES, bits: false };
         page.field("nfgen_family", &Hex::default().bytes(&[family]), name)?;
         page.field("version", &Hex::default().bytes(&[version]), version)?;
-        page.field("res_id", &Hex::default().bytes(&res_id.to_be_bytes()), res_id)
+        page.field("res_id", &Hex::default().bytes(res_id.as_bytes()), res_id)
     })?;
     let schema = Message::of(header.kind).and_then(|message| match header.flags & NLM_F_REQUEST {
         0 => message.received,
@@ -127,8 +127,8 @@ fn raw(page: &mut Page<'_, '_>, name: &str, bytes: &[u8]) -> fmt::Result {
     if bytes.is_empty() { Ok(()) } else { page.field(name, &Hex::default().bytes(bytes), "") }
 }
 
-fn read<T: for<'a> DekuContainerRead<'a>>(bytes: &[u8]) -> Option<T> {
-    T::from_bytes((bytes, 0)).ok().map(|(_, header)| header)
+fn read<T: FromBytes>(bytes: &[u8]) -> Option<T> {
+    decode_layout(bytes).ok()
 }
 
 /// `nlmsg_type`
