@@ -24,6 +24,8 @@ pub(crate) struct FieldAttr {
     pub(crate) send_only: Option<Span>,
     pub(crate) receive_only: Option<Span>,
     pub(crate) since: Option<LitStr>,
+    /// `also_before = CONST`
+    pub(crate) also_before: Option<Path>,
     /// Something could not be read and was reported: what is missing may have been there.
     pub(crate) broken: bool,
 }
@@ -38,7 +40,7 @@ pub(crate) struct ContainerAttr {
 }
 
 const FIELD_KEYS: &str = "a kernel constant, `flatten`, `rest`, `other`, `repeated`, `or_padding`, `send_only`, \
-     `receive_only` or `since = \"6.14\"`";
+     `receive_only`, `since = \"6.14\"` or `also_before = CONST`";
 const CONTAINER_KEYS: &str = "`transparent`, `layout`, `pad(CONST)` or `crate = path`";
 
 impl FieldAttr {
@@ -73,6 +75,17 @@ impl FieldAttr {
                 .map_err(|_: syn::Error| syn::Error::new_spanned(&path, "expected `since = \"6.14\"`"))?;
                 if self.since.replace(version).is_some() {
                     ctxt.error(path, "`since` is said twice");
+                }
+                return Ok(());
+            }
+            "also_before" => {
+                let before: Path = (|| {
+                    input.parse::<Token![=]>()?;
+                    input.call(Path::parse_mod_style)
+                })()
+                .map_err(|_: syn::Error| syn::Error::new_spanned(&path, "expected `also_before = CONST`"))?;
+                if self.also_before.replace(before).is_some() {
+                    ctxt.error(path, "`also_before` is said twice");
                 }
                 return Ok(());
             }

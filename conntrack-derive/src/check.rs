@@ -10,6 +10,7 @@ pub(crate) fn check(ctxt: &Ctxt, container: &Container) {
     kept_once(ctxt, container);
     padding_has_a_constant(ctxt, container);
     groups_are_plain(ctxt, container);
+    places_are_declared(ctxt, container);
 }
 
 /// Two fields that name the same constant; that two constants have one number is for the compiler to find.
@@ -60,6 +61,20 @@ fn groups_are_plain(ctxt: &Ctxt, container: &Container) {
             for member in members.iter().filter(|member| matches!(member.role, Role::Flatten | Role::Rest)) {
                 ctxt.push(syn::Error::new(member.span, "in a variant, each field names its own constant"));
             }
+        }
+    }
+}
+
+/// A second place is in front of another field of the same struct.
+fn places_are_declared(ctxt: &Ctxt, container: &Container) {
+    let members = container.kind.members();
+    for (index, member) in members.iter().enumerate() {
+        let Some(place) = &member.also_before else { continue };
+        if !matches!((&container.kind, &member.role), (Kind::Nest(_), Role::Attribute(_))) {
+            ctxt.push(syn::Error::new(member.span, "`also_before` goes with one constant, in a struct"));
+        } else if !members.iter().enumerate().any(|(other, member)| other != index && member.declares(place)) {
+            let name = place.to_token_stream();
+            ctxt.error(place, format!("`also_before` names the constant of another field, and `{name}` is not one"));
         }
     }
 }

@@ -37,6 +37,7 @@
 //! | `receive_only` | only decoded |
 //! | `or_padding` | without a payload it is alignment padding and ignored |
 //! | `since = "6.14"` | the kernel that brought it: documentation |
+//! | `also_before = CONST` | some messages have it in front of that attribute instead: fast decoding looks for it there too |
 //!
 //! A field that is `send_only` when decoded, or `rest` when nothing is left, takes its `Default`.
 //!

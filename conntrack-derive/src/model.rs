@@ -40,6 +40,8 @@ pub(crate) struct Member {
     pub(crate) direction: Direction,
     pub(crate) or_padding: bool,
     pub(crate) since: Option<LitStr>,
+    /// The constant of the field in front of which it is expected too.
+    pub(crate) also_before: Option<Path>,
     pub(crate) span: Span,
 }
 
@@ -178,10 +180,11 @@ fn member(ctxt: &Ctxt, locals: &mut Locals, (index, field): (usize, &Field)) -> 
         (None, Some(_)) => Direction::Receive,
         (None, None) => Direction::Both,
     };
-    let (or_padding, since) = (attr.or_padding.is_some(), attr.since.clone());
+    let (or_padding, since, also_before) = (attr.or_padding.is_some(), attr.since.clone(), attr.also_before.clone());
     let role = role(ctxt, locals, field, attr)?;
     let span = field.ident.as_ref().map_or_else(|| field.span(), Ident::span);
-    Some(Member { access, ty: field.ty.clone(), doc: doc(&field.attrs), role, direction, or_padding, since, span })
+    let (ty, doc) = (field.ty.clone(), doc(&field.attrs));
+    Some(Member { access, ty, doc, role, direction, or_padding, since, also_before, span })
 }
 
 /// What the field is; exactly one of the ways to say it may be used.
@@ -247,6 +250,7 @@ fn alternative(ctxt: &Ctxt, locals: &mut Locals, variant: &Variant) -> Option<Al
     let misplaced = [attr.flatten, attr.rest, attr.repeated, attr.or_padding, attr.send_only, attr.receive_only];
     let said_too_much = misplaced.iter().any(Option::is_some)
         || attr.range.is_some()
+        || attr.also_before.is_some()
         || attr.constants.len() > 1
         || attr.constants.iter().any(|(_, ty)| ty.is_some());
     if said_too_much {
@@ -342,6 +346,13 @@ impl Member {
             Role::Indexed { first, last } => vec![Numbers { first, last }],
             Role::Flatten | Role::Rest => Vec::new(),
         }
+    }
+
+    /// Whether the field is what `path` stands for.
+    pub(crate) fn declares(&self, path: &Path) -> bool {
+        let path = path.to_token_stream().to_string();
+        let mut constants = self.numbers().into_iter().flat_map(Numbers::constants);
+        constants.any(|constant| constant.path.to_token_stream().to_string() == path)
     }
 
     /// The field's name, for messages and documentation.

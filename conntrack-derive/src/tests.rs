@@ -347,6 +347,14 @@ snapshots! {
             rest: Vec<RawAttribute>,
         }
     }
+    second_place: {
+        struct Event {
+            #[nla(CTA_STATUS)]
+            status: Status,
+            #[nla(CTA_ID, also_before = CTA_STATUS)]
+            id: FlowId,
+        }
+    }
     transparent: {
         #[nla(transparent)]
         struct Seconds(pub u32);

@@ -9,7 +9,8 @@ use crate::{
 /// A flow, as the kernel reports it in dumps and events.
 ///
 /// The fields are in the order in which a dump sends them (`ctnetlink_fill_info`,
-/// `net/netfilter/nf_conntrack_netlink.c`), so that decoding one expects what comes. Which of them are there depends on
+/// `net/netfilter/nf_conntrack_netlink.c`), so that decoding one expects what comes; events have the id and the mark
+/// elsewhere (`ctnetlink_conntrack_event`). Which of them are there depends on
 /// the message; what it depends on is said at each field.
 ///
 /// Decoding allocates only for a [security context](SecCtx) and for
@@ -29,13 +30,13 @@ pub struct Flow {
     #[nla(CTA_STATUS, or_padding)]
     pub status: Status,
     /// The mark. Dumps always have it, zero too; events when it is not zero.
-    #[nla(CTA_MARK)]
+    #[nla(CTA_MARK, also_before = CTA_TIMESTAMP_EVENT)]
     pub mark: Option<u32>,
     /// The security context. Dumps, and events about it.
     #[nla(CTA_SECCTX)]
     pub sec_ctx: Option<SecCtx>,
     /// What identifies the flow for as long as it lives.
-    #[nla(CTA_ID)]
+    #[nla(CTA_ID, also_before = CTA_STATUS)]
     pub id: FlowId,
     /// The kernel's reference count. Dumps only.
     #[nla(CTA_USE)]

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::{Ident, Type};
 
-use super::slot::{Place, Slots, arms, decode_payload, finish, in_order};
+use super::slot::{Place, Slots, arms, decode_payload, finish};
 use super::{Parts, implement, join};
 use crate::model::{Alternative, AlternativeKind, Constant, Container, Member, Numbers};
 use crate::tokens::at;
@@ -134,7 +134,7 @@ impl Choice {
             }
         });
         self.states.extend(quote!(#state(#name),));
-        self.in_order.extend(slots.received().map(in_order));
+        self.in_order.extend(slots.in_order());
         self.arms.extend(slots.received().map(arms));
         let finished = Slots::new(members, |slot| {
             let name = &slot.name;

@@ -7,7 +7,7 @@ mod slot;
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 
-use self::slot::{Place, Slots, arms, finish, in_order, is_empty};
+use self::slot::{Place, Slots, arms, finish, is_empty};
 use crate::model::{Constant, Container, Kind, Member, Role};
 use crate::schema::schema;
 use crate::tokens::{at, bindings, distinct, scope};
@@ -107,7 +107,7 @@ fn nest(container: &Container, members: &[Member]) -> TokenStream {
         is_fixed: true,
     });
     let fields = slots.vacant();
-    let in_order = slots.received().map(in_order).collect();
+    let in_order = slots.in_order();
     let arms = slots.received().map(arms).collect();
     let flattened = slots.received().filter(|slot| matches!(slot.member.role, Role::Flatten)).map(|slot| {
         let (value, ty, Place { field, seen, .. }) = (slot.value(), &slot.member.ty, &slot.place);

@@ -110,10 +110,23 @@ impl Slot<'_> {
     }
 }
 
+impl Slots<'_> {
+    /// Takes from the stream what comes in declaration order, or in the second place that it may have.
+    pub(super) fn in_order(&self) -> TokenStream {
+        let steps = self.received().flat_map(|slot| {
+            let early = self
+                .received()
+                .filter(|other| other.member.also_before.as_ref().is_some_and(|place| slot.member.declares(place)));
+            early.chain(std::iter::once(slot)).map(in_order)
+        });
+        steps.collect()
+    }
+}
+
 /// Takes the field from the stream if it comes next.
 ///
 /// What has come already is left to the other path, which replaces it as a whole.
-pub(super) fn in_order(slot: &Slot<'_>) -> TokenStream {
+fn in_order(slot: &Slot<'_>) -> TokenStream {
     let (value, ty, Place { field, seen, unseen, .. }) = (slot.value(), &slot.member.ty, &slot.place);
     match &slot.member.role {
         Role::Attribute(constant) => {
