@@ -3,6 +3,7 @@
 
 #![allow(unsafe_code, reason = "socket options and ancillary data that rustix lacks; each block says why it is sound")]
 
+pub(crate) mod datagrams;
 pub(crate) mod filter;
 pub(crate) mod listener;
 #[cfg(feature = "sandbox")]

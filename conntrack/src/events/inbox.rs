@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use conntrack_spec::Decode;
-use conntrack_spec::codec;
+use conntrack_spec::codec::{self, Mode};
 use conntrack_spec::header::NlMsgHdr;
 use conntrack_spec::uapi::{
     IPCTNL_MSG_CT_DELETE, IPCTNL_MSG_CT_NEW, IPCTNL_MSG_EXP_DELETE, IPCTNL_MSG_EXP_NEW, NFNL_SUBSYS_CTNETLINK,
@@ -14,11 +14,12 @@ use super::{Event, Groups, Origin, UnknownMessage};
 use crate::error::{Error, Undecodable};
 use crate::filter::{Filter, View};
 use crate::netlink::{Message, NLM_F_CREATE, NLM_F_EXCL, ProtocolError};
+use crate::sys::datagrams::Datagrams;
 pub use crate::sys::listener::Queue;
 pub use crate::sys::socket::Received;
 
-/// Bytes that are read at a time: far more than connection tracking ever puts into an event.
-const BUFFER: usize = 16 * 1024;
+/// Room for a datagram: far more than connection tracking ever puts into an event.
+const SIZE: usize = 8 * 1024;
 
 const NEW: u16 = kind(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_NEW);
 const DESTROY: u16 = kind(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE);
@@ -63,13 +64,17 @@ pub struct EventCounters {
 /// [queue](Self::queue) while it [is congested](Self::is_congested).
 #[derive(Debug)]
 pub struct Inbox {
-    buffer: Box<[u8]>,
-    /// What is left of the datagram in the buffer.
+    datagrams: Datagrams,
+    /// The one after that which is being read.
+    next: usize,
+    /// What is left of the one that is being read.
     unread: Range<usize>,
     /// Of that datagram.
     origin: Origin,
-    /// The datagram did not fit: this is its length.
+    /// It did not fit: this is its length.
     truncated: Option<usize>,
+    /// The room that a datagram should have had.
+    wanted: usize,
     filter: Option<Filter>,
     congestion: Option<Queue>,
     /// An overrun to report when the datagram has been read.
@@ -84,10 +89,12 @@ impl Inbox {
     #[must_use]
     pub fn new(filter: Filter) -> Self {
         Self {
-            buffer: vec![0; BUFFER].into(),
+            datagrams: Datagrams::new(SIZE),
+            next: 0,
             unread: 0..0,
             origin: Origin::default(),
             truncated: None,
+            wanted: 0,
             filter: Some(filter).filter(|filter| !filter.is_all()),
             congestion: None,
             overrun: None,
@@ -97,23 +104,39 @@ impl Inbox {
     }
 
     /// Where to put the next datagram. What was not taken of the one before is lost.
-    #[inline]
     pub fn buffer(&mut self) -> &mut [u8] {
-        self.unread = 0..0;
-        &mut self.buffer
+        self.datagrams().first_mut()
     }
 
     /// What has been put into the buffer. A datagram that the kernel did not send is dropped here.
-    #[inline]
     pub fn received(&mut self, datagram: &Received) {
-        const KERNEL: u32 = 0;
-        if datagram.sender != KERNEL {
-            self.counters.spoofed += 1;
-            return;
+        self.datagrams.set_first(*datagram);
+    }
+
+    /// Where to put the next datagrams, several at once. What was not taken of those before is lost.
+    pub(crate) fn datagrams(&mut self) -> &mut Datagrams {
+        (self.next, self.unread) = (0, 0..0);
+        if self.wanted > self.datagrams.size() {
+            self.datagrams = Datagrams::new(self.wanted);
         }
-        self.unread = 0..datagram.length.min(self.buffer.len());
-        self.origin = Origin { port: 0, group: Groups::from_bits_retain(datagram.groups), nsid: datagram.nsid };
-        self.truncated = datagram.is_truncated().then_some(datagram.whole);
+        &mut self.datagrams
+    }
+
+    /// Goes on to the next datagram. False if there is none.
+    #[inline]
+    fn next_datagram(&mut self) -> bool {
+        const KERNEL: u32 = 0;
+        while let Some(datagram) = self.datagrams.get(self.next) {
+            self.next = self.next.saturating_add(1);
+            if datagram.sender == KERNEL {
+                self.unread = 0..datagram.length;
+                self.origin = Origin { port: 0, group: Groups::from_bits_retain(datagram.groups), nsid: datagram.nsid };
+                self.truncated = datagram.is_truncated().then_some(datagram.whole);
+                return true;
+            }
+            self.counters.spoofed += 1;
+        }
+        false
     }
 
     /// The receive failed with `ENOBUFS`; the state of the queue right afterwards.
@@ -168,95 +191,102 @@ impl Inbox {
     ///
     /// # Errors
     /// [`Error::Undecodable`]; the next call goes on with the next message.
-    #[inline]
     pub fn take<T: Decode>(&mut self) -> Option<Result<Event<T>, Error>> {
-        while !self.unread.is_empty() {
-            match self.take_message() {
-                Ok(Some(event)) => return Some(Ok(event)),
-                Ok(None) => {}
-                Err(error) => return Some(Err(error)),
-            }
-        }
-        self.overrun.take().map(|lost| Ok(Event::Overrun { lost }))
+        let mut event = Event::VACANT;
+        self.take_at(&mut event).map(|is_one| is_one.then_some(event)).transpose()
     }
 
-    /// The event in the message at the front, if it passes the filter.
+    /// The next event, in place of `event`. False if all that was received has been taken.
     #[inline]
-    fn take_message<T: Decode>(&mut self) -> Result<Option<Event<T>>, Error> {
+    pub(crate) fn take_at<T: Decode>(&mut self, event: &mut Event<T>) -> Result<bool, Error> {
+        while !self.unread.is_empty() || self.next_datagram() {
+            if self.take_message(event)? {
+                return Ok(true);
+            }
+        }
+        let overrun = self.overrun.take();
+        if let Some(lost) = overrun {
+            *event = Event::Overrun { lost };
+        }
+        Ok(overrun.is_some())
+    }
+
+    /// The event in the message at the front, in place of `event`. False if there is none that passes the filter.
+    #[inline]
+    fn take_message<T: Decode>(&mut self, event: &mut Event<T>) -> Result<bool, Error> {
         self.counters.received += 1;
-        let Self { buffer, unread, origin, filter, counters, .. } = self;
-        let datagram = buffer.get(unread.clone()).unwrap_or_default();
+        let Self { datagrams, next, unread, origin, filter, counters, .. } = self;
+        let datagram = datagrams.slot(next.saturating_sub(1)).get(unread.clone()).unwrap_or_default();
         let message = match (self.truncated.take(), Message::split(datagram)) {
             (None, Ok((message, rest))) => {
                 unread.start = unread.end.saturating_sub(rest.len());
                 message
             }
             (Some(whole), _) => {
-                let reason = ProtocolError::Truncated { whole, buffer: buffer.len() };
+                let reason = ProtocolError::Truncated { whole, buffer: datagrams.size() };
                 return Err(self.give_up(reason.into(), whole));
             }
             (None, Err(reason)) => return Err(self.give_up(reason.into(), 0)),
         };
         let origin = Origin { port: message.header.pid, ..*origin };
-        let event = match decode(message, origin, filter.as_ref()) {
-            Ok(Decoded::Event(event)) => event,
-            Ok(Decoded::Filtered) => {
-                counters.filtered += 1;
-                return Ok(None);
+        match decode_at(event, message, origin, filter.as_ref()) {
+            Ok(passes) => {
+                counters.filtered += u64::from(!passes);
+                counters.unknown += u64::from(matches!(event, Event::Unknown(..)));
+                Ok(passes)
             }
             Err(reason) => {
                 counters.undecodable += 1;
                 let bytes = datagram.get(..message.header.len as usize).unwrap_or_default().to_vec();
-                return Err(Undecodable { reason, bytes, origin }.into());
+                Err(Undecodable { reason, bytes, origin }.into())
             }
-        };
-        if matches!(event, Event::Unknown(..)) {
-            counters.unknown += 1;
         }
-        Ok(Some(event))
     }
 
-    /// Gives up a datagram: where the next message starts is not known. The next datagram of `needed` bytes will fit.
+    /// Gives up a datagram: where the next message starts is not known. A later datagram of `needed` bytes will fit.
     #[cold]
     fn give_up(&mut self, reason: Error, needed: usize) -> Error {
         self.counters.undecodable += 1;
-        let bytes = self.buffer.get(self.unread.clone()).unwrap_or_default().to_vec();
+        let slot = self.datagrams.slot(self.next.saturating_sub(1));
+        let bytes = slot.get(self.unread.clone()).unwrap_or_default().to_vec();
         self.unread = 0..0;
-        if needed > self.buffer.len() {
-            self.buffer = vec![0; needed].into();
-        }
+        self.wanted = self.wanted.max(needed);
         Undecodable { reason, bytes, origin: self.origin }.into()
     }
 }
 
-/// What becomes of a message.
-#[expect(clippy::large_enum_variant, reason = "returned and taken apart at once")]
-enum Decoded<T> {
-    Event(Event<T>),
-    Filtered,
-}
-
+/// Puts the event that a message tells of in the place of `event`. False if it does not pass the filter.
 #[inline]
-fn decode<T: Decode>(message: Message<'_>, origin: Origin, filter: Option<&Filter>) -> Result<Decoded<T>, Error> {
-    let event = match message.header.kind {
+fn decode_at<T: Decode>(
+    event: &mut Event<T>,
+    message: Message<'_>,
+    origin: Origin,
+    filter: Option<&Filter>,
+) -> Result<bool, Error> {
+    *event = match message.header.kind {
         NEW | DESTROY => {
             let attributes = message.attributes()?;
             if let Some(filter) = filter
                 && !filter.matches_view(&codec::decode::<View>(attributes)?)
             {
-                return Ok(Decoded::Filtered);
+                return Ok(false);
             }
-            let flow = codec::decode(attributes)?;
-            match message.header {
-                NlMsgHdr { kind: DESTROY, .. } => Event::Destroy(flow, origin),
+            *event = match message.header {
+                NlMsgHdr { kind: DESTROY, .. } => Event::Destroy(T::vacant(), origin),
                 // A change has the number of a creation, and none of its flags.
-                NlMsgHdr { flags, .. } if flags & (NLM_F_CREATE | NLM_F_EXCL) == 0 => Event::Update(flow, origin),
-                _ => Event::New(flow, origin),
+                NlMsgHdr { flags, .. } if flags & (NLM_F_CREATE | NLM_F_EXCL) == 0 => {
+                    Event::Update(T::vacant(), origin)
+                }
+                _ => Event::New(T::vacant(), origin),
+            };
+            if let Event::New(flow, _) | Event::Update(flow, _) | Event::Destroy(flow, _) = event {
+                codec::decode_at(flow, attributes, Mode::Lenient)?;
             }
+            return Ok(true);
         }
         EXPECT_NEW => Event::ExpectNew(message.decode()?, origin),
         EXPECT_DESTROY => Event::ExpectDestroy(message.decode()?, origin),
         _ => Event::Unknown(UnknownMessage { header: message.header, body: message.body.to_vec() }, origin),
     };
-    Ok(Decoded::Event(event))
+    Ok(true)
 }

@@ -119,13 +119,28 @@ impl<T: Decode> Events<T> {
     /// [`Error::Undecodable`] for one message, or the socket fails.
     #[inline]
     pub fn try_next(&mut self) -> Result<Option<Event<T>>, Error> {
+        // Decoded where it will be returned: each move of an event would cost as much as a fifth of its decoding.
+        let mut next = Ok(Some(Event::VACANT));
+        if let Ok(Some(event)) = &mut next {
+            match self.try_next_at(event) {
+                Ok(true) => {}
+                Ok(false) => next = Ok(None),
+                Err(error) => next = Err(error),
+            }
+        }
+        next
+    }
+
+    /// The next event, in place of `event`. False if none is there.
+    #[inline]
+    fn try_next_at(&mut self, event: &mut Event<T>) -> Result<bool, Error> {
         loop {
-            if let Some(event) = self.inbox.take() {
-                return event.map(Some);
+            if self.inbox.take_at(event)? {
+                return Ok(true);
             }
             if !self.receive()? {
                 // That nothing is there can be what an overrun was waiting for.
-                return self.inbox.take().transpose();
+                return self.inbox.take_at(event);
             }
         }
     }
@@ -149,8 +164,16 @@ impl<T: Decode> Events<T> {
         }
     }
 
-    /// Receives one datagram that is there. False if none is.
+    /// The next event, in place of `event`.
     #[inline]
+    fn next_at(&mut self, event: &mut Event<T>) -> Result<(), Error> {
+        while !self.try_next_at(event)? {
+            self.wait(None)?;
+        }
+        Ok(())
+    }
+
+    /// Receives what is there. False if nothing is.
     fn receive(&mut self) -> Result<bool, Error> {
         receive(&self.socket, &mut self.inbox, self.all_namespaces).map_err(Error::io("receiving events"))
     }
@@ -189,18 +212,13 @@ impl<T: Decode> Events<T> {
     }
 }
 
-/// Receives one datagram that is there, and puts it and what is known of the queue into `inbox`. False if none is there.
-#[inline]
-pub(crate) fn receive(socket: &Socket, inbox: &mut Inbox, all_namespaces: bool) -> io::Result<bool> {
-    let received = if all_namespaces {
-        socket.receive_now_with_namespace(inbox.buffer())
-    } else {
-        socket.receive_now(inbox.buffer())
-    };
-    match received {
-        Ok(received) => {
-            inbox.received(&received);
-            if inbox.is_congested() {
+/// Receives what is there, and puts it and what is known of the queue into `inbox`. False if nothing is there.
+fn receive(socket: &Socket, inbox: &mut Inbox, all_namespaces: bool) -> io::Result<bool> {
+    // After an overrun, the end of the queue has to be seen.
+    let one = inbox.is_congested();
+    match socket.receive_together(inbox.datagrams(), one, all_namespaces) {
+        Ok(()) => {
+            if one {
                 inbox.queue(socket.queue()?);
             }
             Ok(true)
@@ -227,16 +245,14 @@ impl<T: Decode> Iterator for Events<T> {
         if self.failed {
             return None;
         }
-        loop {
-            let result = match self.try_next() {
-                Ok(None) => self.wait(None).map(|_| None),
-                result => result,
-            };
-            if let Some(item) = result.transpose() {
-                self.failed = matches!(item, Err(Error::Io { .. }));
-                return Some(item);
-            }
+        let mut next = Some(Ok(Event::VACANT));
+        if let Some(Ok(event)) = &mut next
+            && let Err(error) = self.next_at(event)
+        {
+            self.failed = matches!(error, Error::Io { .. });
+            next = Some(Err(error));
         }
+        next
     }
 }
 

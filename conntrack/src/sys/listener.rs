@@ -2,13 +2,12 @@
 
 use std::fs::File;
 use std::io;
-use std::mem::zeroed;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 
-use super::socket::{Received, Socket, retry};
+use super::socket::Socket;
 
 /// What the kernel says of a socket's receive queue (`SO_MEMINFO`).
 #[derive(Clone, Copy, Debug, Default)]
@@ -87,58 +86,6 @@ impl Socket {
             Err(error) => Err(error.into()),
         }
     }
-
-    /// Receives one datagram that is there already, with the id of the namespace that it is about, if that is not the
-    /// socket's own. `WouldBlock` if none is there.
-    pub(crate) fn receive_now_with_namespace(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        /// Room for the one integer that is asked for, and for what a newer kernel may add. Aligned as headers are.
-        type Control = [usize; 16];
-
-        let mut control: Control = [0; 16];
-        let mut slice = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
-        // SAFETY: both are C structs of integers and pointers, for which zero is a value.
-        let (mut address, mut message) = unsafe { (zeroed::<libc::sockaddr_nl>(), zeroed::<libc::msghdr>()) };
-        message.msg_name = (&raw mut address).cast();
-        message.msg_namelen = libc::socklen_t::try_from(size_of_val(&address)).map_err(io::Error::other)?;
-        message.msg_iov = &raw mut slice;
-        message.msg_iovlen = 1;
-        message.msg_control = control.as_mut_ptr().cast();
-        message.msg_controllen = size_of::<Control>();
-
-        let whole = retry(|| {
-            // SAFETY: everything that `message` points to is alive, and as long as it says.
-            let result = unsafe {
-                libc::recvmsg(self.as_fd().as_raw_fd(), &raw mut message, libc::MSG_TRUNC | libc::MSG_DONTWAIT)
-            };
-            usize::try_from(result).map_err(|_| {
-                let error = io::Error::last_os_error();
-                rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO)
-            })
-        })?;
-        // SAFETY: the kernel has filled in `control` and its length.
-        let nsid = unsafe { namespace_id(&message) };
-        Ok(Received { length: whole.min(buffer.len()), whole, sender: address.nl_pid, groups: address.nl_groups, nsid })
-    }
-}
-
-/// The integer of type `NETLINK_LISTEN_ALL_NSID` in the control data.
-///
-/// # Safety
-/// `msg_control` must point to `msg_controllen` bytes as `recvmsg(2)` leaves them.
-unsafe fn namespace_id(message: &libc::msghdr) -> Option<u32> {
-    // SAFETY: the macros stay within what `message` says, by the promise above; the data of a header of this type is
-    // an integer, which need not be aligned.
-    unsafe {
-        let mut header = libc::CMSG_FIRSTHDR(message);
-        while let Some(this) = header.as_ref() {
-            if (this.cmsg_level, this.cmsg_type) == (libc::SOL_NETLINK, libc::NETLINK_LISTEN_ALL_NSID) {
-                let id = libc::CMSG_DATA(this).cast::<libc::c_int>().read_unaligned();
-                return u32::try_from(id).ok();
-            }
-            header = libc::CMSG_NXTHDR(message, this);
-        }
-    }
-    None
 }
 
 /// What names a network namespace, the calling thread's if none is given, as far as the caller may know.
