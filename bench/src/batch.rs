@@ -48,6 +48,8 @@ impl Encoded {
 pub(crate) fn measure(args: &Args, figures: &mut Figures) -> Outcome<()> {
     let flows: Vec<NewFlow> = mix::flows(args.entries).collect();
     let keys: Vec<FlowKey> = flows.iter().map(|flow| flow.orig.into()).collect();
+    let commands: Vec<Command> = flows.iter().cloned().map(Command::Create).collect();
+    let deletions: Vec<Command> = keys.iter().copied().map(Command::Delete).collect();
     let creates = Encoded::new(&flows, request::create)?;
     let deletes = Encoded::new(&keys, request::delete)?;
     let (mut socket, ct) = (Raw::open(0)?, Conntrack::open()?);
@@ -57,11 +59,11 @@ pub(crate) fn measure(args: &Args, figures: &mut Figures) -> Outcome<()> {
         let expected = truth::of_table()?;
         push(&mut raw_delete, || deletes.send(&mut socket))?;
         must_be_empty()?;
-        push(&mut create, || Ok(ct.batch(flows.iter().cloned().map(Command::Create)).run().map(drop)?))?;
+        push(&mut create, || Ok(ct.batch(&commands).run().map(drop)?))?;
         if truth::of_table()? != expected {
             return Err("the library and the raw requests do not create the same flows".into());
         }
-        push(&mut delete, || Ok(ct.batch(keys.iter().copied().map(Command::Delete)).run().map(drop)?))?;
+        push(&mut delete, || Ok(ct.batch(&deletions).run().map(drop)?))?;
         must_be_empty()?;
     }
     let heading = format!("{} flows, {}", args.entries, mix::DESCRIPTION);

@@ -121,6 +121,10 @@ fn transparent(container: &Container, ty: &Type) -> TokenStream {
             fn encode_payload(&self, __writer: &mut __nla::Writer<'_>) {
                 __nla::EncodePayload::encode_payload(&self.0, __writer);
             }
+            #[inline(always)]
+            fn encode_attribute(&self, __number: u16, __writer: &mut __nla::Writer<'_>) {
+                __nla::EncodePayload::encode_attribute(&self.0, __number, __writer);
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Many requests in few sends.
 
+use std::borrow::Borrow;
 use std::collections::VecDeque;
 use std::iter::{Fuse, FusedIterator};
 
@@ -54,11 +55,11 @@ impl Command {
 /// for example, that error is the last item, and what the remaining commands of that send came to is not known.
 #[derive(Debug)]
 #[must_use = "commands are executed as the iterator is advanced"]
-pub struct Batch<'a, I> {
+pub struct Batch<'a, I: Iterator> {
     ct: &'a Conntrack,
     commands: Fuse<I>,
     /// The next command: it was encoded once already and did not fit.
-    carried: Option<Command>,
+    carried: Option<I::Item>,
     datagram: Vec<u8>,
     starts: Vec<usize>,
     entries: Vec<Entry>,
@@ -75,7 +76,7 @@ enum Entry {
     Refused(Error),
 }
 
-impl<'a, I: Iterator<Item = Command>> Batch<'a, I> {
+impl<'a, I: Iterator<Item: Borrow<Command>>> Batch<'a, I> {
     pub(crate) fn new(ct: &'a Conntrack, commands: I) -> Self {
         Self {
             ct,
@@ -108,9 +109,10 @@ impl<'a, I: Iterator<Item = Command>> Batch<'a, I> {
         self.datagram.clear();
         self.starts.clear();
         while self.entries.len() < limits.entries {
-            let Some(command) = self.carried.take().or_else(|| self.commands.next()) else { break };
+            let next = if self.carried.is_some() { self.carried.take() } else { self.commands.next() };
+            let Some(command) = next else { break };
             let start = self.datagram.len();
-            let encoded = command.request().and_then(|request| {
+            let encoded = command.borrow().request().and_then(|request| {
                 request.encode(0, &mut self.datagram)?;
                 Ok(Entry::Sent { operation: request.operation, schema: request.schema, start })
             });
@@ -147,7 +149,7 @@ impl<'a, I: Iterator<Item = Command>> Batch<'a, I> {
     }
 }
 
-impl<I: Iterator<Item = Command>> Iterator for Batch<'_, I> {
+impl<I: Iterator<Item: Borrow<Command>>> Iterator for Batch<'_, I> {
     type Item = Result<(), Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -162,7 +164,7 @@ impl<I: Iterator<Item = Command>> Iterator for Batch<'_, I> {
     }
 }
 
-impl<I: Iterator<Item = Command>> FusedIterator for Batch<'_, I> {}
+impl<I: Iterator<Item: Borrow<Command>>> FusedIterator for Batch<'_, I> {}
 
 /// How much goes into one send.
 struct Limits {

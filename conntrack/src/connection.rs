@@ -1,5 +1,6 @@
 //! A connection to the kernel's connection tracking.
 
+use std::borrow::Borrow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use conntrack_spec::{Changes, Decode, Flow, FlowKey, FlowUpdate, NewFlow};
@@ -260,7 +261,7 @@ impl Conntrack {
         failed.map_or(Ok(deleted), Err)
     }
 
-    /// Executes many commands in few sends.
+    /// Executes many commands in few sends: commands, or references to such.
     ///
     /// ```no_run
     /// use conntrack::{Command, Conntrack, NewFlow};
@@ -273,7 +274,7 @@ impl Conntrack {
     /// }
     /// # Ok::<(), conntrack::Error>(())
     /// ```
-    pub fn batch<I: IntoIterator<Item = Command>>(&self, commands: I) -> Batch<'_, I::IntoIter> {
+    pub fn batch<I: IntoIterator<Item: Borrow<Command>>>(&self, commands: I) -> Batch<'_, I::IntoIter> {
         Batch::new(self, commands.into_iter())
     }
 

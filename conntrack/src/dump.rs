@@ -36,6 +36,21 @@ impl<T: Decode> Dump<T> {
         Ok(Self { raw: RawDump::start(pool, request)?, rest, decoded: PhantomData })
     }
 
+    /// Decodes the next one into a vacant value. False at the end.
+    fn next_at(&mut self, value: &mut T) -> Result<bool, Error> {
+        while let Some(attributes) = self.raw.advance()? {
+            let attributes = self.raw.bytes(attributes);
+            if let Some(filter) = &self.rest
+                && !filter.matches_view(&codec::decode::<View>(attributes)?)
+            {
+                continue;
+            }
+            codec::decode_at(value, attributes, Mode::Lenient)?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
     /// Whether the next flow has to be received.
     pub(crate) fn needs_receive(&self) -> bool {
         self.raw.unread.is_empty()
@@ -45,30 +60,19 @@ impl<T: Decode> Dump<T> {
 impl<T: Decode> Iterator for Dump<T> {
     type Item = Result<T, Error>;
 
-    #[inline]
+    // Inlined, so that a flow is decoded where the caller keeps it: a move would wait for what is still on its way to
+    // memory.
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let attributes = match self.raw.advance() {
-                Ok(Some(attributes)) => self.raw.bytes(attributes),
-                Ok(None) => return None,
-                Err(error) => return Some(Err(error)),
-            };
-            if let Some(filter) = &self.rest {
-                match codec::decode::<View>(attributes) {
-                    Ok(view) if !filter.matches_view(&view) => continue,
-                    Ok(_) => {}
-                    Err(error) => return Some(Err(error.into())),
-                }
+        let mut item = Some(Ok(T::vacant()));
+        if let Some(Ok(value)) = &mut item {
+            match self.next_at(value) {
+                Ok(true) => {}
+                Ok(false) => item = None,
+                Err(error) => item = Some(Err(error)),
             }
-            // Decoded where it will be returned: each move of a flow would cost as much as a fifth of its decoding.
-            let mut item = Some(Ok(T::vacant()));
-            if let Some(Ok(value)) = &mut item
-                && let Err(error) = codec::decode_at(value, attributes, Mode::Lenient)
-            {
-                item = Some(Err(error.into()));
-            }
-            return item;
         }
+        item
     }
 }
 

@@ -119,6 +119,12 @@ macro_rules! payload {
                 let $to = self;
                 $crate::codec::EncodePayload::encode_payload(&$take, writer);
             }
+
+            #[inline(always)]
+            fn encode_attribute(&self, number: u16, writer: &mut $crate::codec::Writer<'_>) {
+                let $to = self;
+                $crate::codec::EncodePayload::encode_attribute(&$take, number, writer);
+            }
         }
     };
 }

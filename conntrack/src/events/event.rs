@@ -59,9 +59,6 @@ pub struct UnknownMessage {
 }
 
 impl<T> Event<T> {
-    /// What stands where an event will be.
-    pub(super) const VACANT: Self = Self::Overrun { lost: 0 };
-
     /// Where it comes from. `None` for an overrun.
     #[must_use]
     pub fn origin(&self) -> Option<&Origin> {

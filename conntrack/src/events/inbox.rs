@@ -192,101 +192,145 @@ impl Inbox {
     /// # Errors
     /// [`Error::Undecodable`]; the next call goes on with the next message.
     pub fn take<T: Decode>(&mut self) -> Option<Result<Event<T>, Error>> {
-        let mut event = Event::VACANT;
-        self.take_at(&mut event).map(|is_one| is_one.then_some(event)).transpose()
+        Some(self.find().transpose()?.and_then(|found| {
+            let mut event = found.vacant();
+            self.complete(&mut event, &found).map(|()| event)
+        }))
     }
 
-    /// The next event, in place of `event`. False if all that was received has been taken.
+    /// Finds the next event. Who wants it makes [room](Found::vacant) for it, and has it [completed](Self::complete).
     #[inline]
-    pub(crate) fn take_at<T: Decode>(&mut self, event: &mut Event<T>) -> Result<bool, Error> {
+    pub(crate) fn find(&mut self) -> Result<Option<Found>, Error> {
         while !self.unread.is_empty() || self.next_datagram() {
-            if self.take_message(event)? {
-                return Ok(true);
+            if let Some(found) = self.find_in_message()? {
+                return Ok(Some(found));
             }
         }
-        let overrun = self.overrun.take();
-        if let Some(lost) = overrun {
-            *event = Event::Overrun { lost };
-        }
-        Ok(overrun.is_some())
+        let overrun = |lost| Found { what: What::Overrun(lost), origin: Origin::default(), place: 0..0 };
+        Ok(self.overrun.take().map(overrun))
     }
 
-    /// The event in the message at the front, in place of `event`. False if there is none that passes the filter.
+    /// The event that the message at the front tells of, if it passes the filter.
     #[inline]
-    fn take_message<T: Decode>(&mut self, event: &mut Event<T>) -> Result<bool, Error> {
+    fn find_in_message(&mut self) -> Result<Option<Found>, Error> {
         self.counters.received += 1;
-        let Self { datagrams, next, unread, origin, filter, counters, .. } = self;
-        let datagram = datagrams.slot(next.saturating_sub(1)).get(unread.clone()).unwrap_or_default();
-        let message = match (self.truncated.take(), Message::split(datagram)) {
-            (None, Ok((message, rest))) => {
-                unread.start = unread.end.saturating_sub(rest.len());
-                message
-            }
-            (Some(whole), _) => {
-                let reason = ProtocolError::Truncated { whole, buffer: datagrams.size() };
-                return Err(self.give_up(reason.into(), whole));
-            }
-            (None, Err(reason)) => return Err(self.give_up(reason.into(), 0)),
-        };
-        let origin = Origin { port: message.header.pid, ..*origin };
-        match decode_at(event, message, origin, filter.as_ref()) {
-            Ok(passes) => {
-                counters.filtered += u64::from(!passes);
-                counters.unknown += u64::from(matches!(event, Event::Unknown(..)));
-                Ok(passes)
-            }
-            Err(reason) => {
-                counters.undecodable += 1;
-                let bytes = datagram.get(..message.header.len as usize).unwrap_or_default().to_vec();
-                Err(Undecodable { reason, bytes, origin }.into())
-            }
+        if let Some(whole) = self.truncated.take() {
+            let reason = ProtocolError::Truncated { whole, buffer: self.datagrams.size() };
+            return Err(self.give_up(reason.into(), whole));
         }
+        let (message, rest) = match Message::split(self.bytes(&self.unread)) {
+            Ok((message, rest)) => (message, rest.len()),
+            Err(reason) => return Err(self.give_up(reason.into(), 0)),
+        };
+        let NlMsgHdr { kind, flags, pid, len, .. } = message.header;
+        let start = self.unread.start;
+        let found = Found {
+            what: match kind {
+                DESTROY => What::Destroy,
+                // A change has the number of a creation, and none of its flags.
+                NEW if flags & (NLM_F_CREATE | NLM_F_EXCL) == 0 => What::Update,
+                NEW => What::New,
+                EXPECT_NEW => What::ExpectNew,
+                EXPECT_DESTROY => What::ExpectDestroy,
+                _ => What::Unknown,
+            },
+            origin: Origin { port: pid, ..self.origin },
+            place: start..start.saturating_add(len as usize),
+        };
+        let passes = match &self.filter {
+            Some(filter) if matches!(kind, NEW | DESTROY) => passes(filter, message),
+            _ => Ok(true),
+        };
+        self.unread.start = self.unread.end.saturating_sub(rest);
+        self.counters.unknown += u64::from(matches!(found.what, What::Unknown));
+        match passes {
+            Ok(passes) => {
+                self.counters.filtered += u64::from(!passes);
+                Ok(passes.then_some(found))
+            }
+            Err(reason) => Err(self.undecodable(&found, reason)),
+        }
+    }
+
+    /// Decodes what was found into the room that was made for it.
+    pub(crate) fn complete<T: Decode>(&mut self, event: &mut Event<T>, found: &Found) -> Result<(), Error> {
+        self.decode(event, found).map_err(|reason| self.undecodable(found, reason))
+    }
+
+    fn decode<T: Decode>(&mut self, event: &mut Event<T>, found: &Found) -> Result<(), Error> {
+        if let What::Overrun(_) = found.what {
+            return Ok(());
+        }
+        let (message, _) = Message::split(self.bytes(&found.place))?;
+        if let Event::New(flow, _) | Event::Update(flow, _) | Event::Destroy(flow, _) = event {
+            return Ok(codec::decode_at(flow, message.attributes()?, Mode::Lenient)?);
+        }
+        *event = match found.what {
+            What::ExpectNew => Event::ExpectNew(message.decode()?, found.origin),
+            What::ExpectDestroy => Event::ExpectDestroy(message.decode()?, found.origin),
+            _ => Event::Unknown(UnknownMessage { header: message.header, body: message.body.to_vec() }, found.origin),
+        };
+        Ok(())
+    }
+
+    /// Part of the datagram that is being read.
+    #[inline]
+    fn bytes(&self, place: &Range<usize>) -> &[u8] {
+        self.datagrams.slot(self.next.saturating_sub(1)).get(place.clone()).unwrap_or_default()
+    }
+
+    #[cold]
+    fn undecodable(&mut self, found: &Found, reason: Error) -> Error {
+        self.counters.undecodable += 1;
+        Undecodable { reason, bytes: self.bytes(&found.place).to_vec(), origin: found.origin }.into()
     }
 
     /// Gives up a datagram: where the next message starts is not known. A later datagram of `needed` bytes will fit.
     #[cold]
     fn give_up(&mut self, reason: Error, needed: usize) -> Error {
         self.counters.undecodable += 1;
-        let slot = self.datagrams.slot(self.next.saturating_sub(1));
-        let bytes = slot.get(self.unread.clone()).unwrap_or_default().to_vec();
+        let bytes = self.bytes(&self.unread).to_vec();
         self.unread = 0..0;
         self.wanted = self.wanted.max(needed);
         Undecodable { reason, bytes, origin: self.origin }.into()
     }
 }
 
-/// Puts the event that a message tells of in the place of `event`. False if it does not pass the filter.
-#[inline]
-fn decode_at<T: Decode>(
-    event: &mut Event<T>,
-    message: Message<'_>,
+/// An event that is still to be decoded.
+#[derive(Debug)]
+pub(crate) struct Found {
+    what: What,
     origin: Origin,
-    filter: Option<&Filter>,
-) -> Result<bool, Error> {
-    *event = match message.header.kind {
-        NEW | DESTROY => {
-            let attributes = message.attributes()?;
-            if let Some(filter) = filter
-                && !filter.matches_view(&codec::decode::<View>(attributes)?)
-            {
-                return Ok(false);
-            }
-            *event = match message.header {
-                NlMsgHdr { kind: DESTROY, .. } => Event::Destroy(T::vacant(), origin),
-                // A change has the number of a creation, and none of its flags.
-                NlMsgHdr { flags, .. } if flags & (NLM_F_CREATE | NLM_F_EXCL) == 0 => {
-                    Event::Update(T::vacant(), origin)
-                }
-                _ => Event::New(T::vacant(), origin),
-            };
-            if let Event::New(flow, _) | Event::Update(flow, _) | Event::Destroy(flow, _) = event {
-                codec::decode_at(flow, attributes, Mode::Lenient)?;
-            }
-            return Ok(true);
+    /// Where the message is in its datagram.
+    place: Range<usize>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum What {
+    New,
+    Update,
+    Destroy,
+    ExpectNew,
+    ExpectDestroy,
+    Unknown,
+    Overrun(u32),
+}
+
+impl Found {
+    /// Room for the event: with a vacant flow if it is about one.
+    #[inline(always)]
+    pub(crate) fn vacant<T: Decode>(&self) -> Event<T> {
+        match self.what {
+            What::New => Event::New(T::vacant(), self.origin),
+            What::Update => Event::Update(T::vacant(), self.origin),
+            What::Destroy => Event::Destroy(T::vacant(), self.origin),
+            What::Overrun(lost) => Event::Overrun { lost },
+            // In its place.
+            What::ExpectNew | What::ExpectDestroy | What::Unknown => Event::Overrun { lost: 0 },
         }
-        EXPECT_NEW => Event::ExpectNew(message.decode()?, origin),
-        EXPECT_DESTROY => Event::ExpectDestroy(message.decode()?, origin),
-        _ => Event::Unknown(UnknownMessage { header: message.header, body: message.body.to_vec() }, origin),
-    };
-    Ok(true)
+    }
+}
+
+fn passes(filter: &Filter, message: Message<'_>) -> Result<bool, Error> {
+    Ok(filter.matches_view(&codec::decode::<View>(message.attributes()?)?))
 }

@@ -47,6 +47,7 @@ use crate::sys::socket::Socket;
 pub use builder::EventsBuilder;
 pub use event::{Event, Origin, UnknownMessage};
 pub use groups::Groups;
+use inbox::Found;
 pub use inbox::{EventCounters, Inbox, Queue, Received};
 pub use text::EventText;
 
@@ -117,31 +118,40 @@ impl<T: Decode> Events<T> {
     ///
     /// # Errors
     /// [`Error::Undecodable`] for one message, or the socket fails.
-    #[inline]
+    // Inlined, as the iterator of a dump is, so that an event is decoded where the caller keeps it.
+    #[inline(always)]
     pub fn try_next(&mut self) -> Result<Option<Event<T>>, Error> {
-        // Decoded where it will be returned: each move of an event would cost as much as a fifth of its decoding.
-        let mut next = Ok(Some(Event::VACANT));
-        if let Ok(Some(event)) = &mut next {
-            match self.try_next_at(event) {
-                Ok(true) => {}
-                Ok(false) => next = Ok(None),
-                Err(error) => next = Err(error),
-            }
+        let Some(found) = self.try_find()? else { return Ok(None) };
+        let mut next = Ok(Some(found.vacant()));
+        if let Ok(Some(event)) = &mut next
+            && let Err(error) = self.inbox.complete(event, &found)
+        {
+            next = Err(error);
         }
         next
     }
 
-    /// The next event, in place of `event`. False if none is there.
-    #[inline]
-    fn try_next_at(&mut self, event: &mut Event<T>) -> Result<bool, Error> {
+    /// Finds the next event that is there already.
+    fn try_find(&mut self) -> Result<Option<Found>, Error> {
         loop {
-            if self.inbox.take_at(event)? {
-                return Ok(true);
+            let found = self.inbox.find()?;
+            if found.is_some() {
+                return Ok(found);
             }
             if !self.receive()? {
                 // That nothing is there can be what an overrun was waiting for.
-                return self.inbox.take_at(event);
+                return self.inbox.find();
             }
+        }
+    }
+
+    /// Finds the next event, waiting for it.
+    fn find(&mut self) -> Result<Found, Error> {
+        loop {
+            if let Some(found) = self.try_find()? {
+                return Ok(found);
+            }
+            self.wait(None)?;
         }
     }
 
@@ -162,15 +172,6 @@ impl<T: Decode> Events<T> {
                 return Ok(None);
             }
         }
-    }
-
-    /// The next event, in place of `event`.
-    #[inline]
-    fn next_at(&mut self, event: &mut Event<T>) -> Result<(), Error> {
-        while !self.try_next_at(event)? {
-            self.wait(None)?;
-        }
-        Ok(())
     }
 
     /// Receives what is there. False if nothing is.
@@ -240,16 +241,22 @@ fn receive(socket: &Socket, inbox: &mut Inbox, all_namespaces: bool) -> io::Resu
 impl<T: Decode> Iterator for Events<T> {
     type Item = Result<Event<T>, Error>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         if self.failed {
             return None;
         }
-        let mut next = Some(Ok(Event::VACANT));
+        let found = match self.find() {
+            Ok(found) => found,
+            Err(error) => {
+                self.failed = matches!(error, Error::Io { .. });
+                return Some(Err(error));
+            }
+        };
+        let mut next = Some(Ok(found.vacant()));
         if let Some(Ok(event)) = &mut next
-            && let Err(error) = self.next_at(event)
+            && let Err(error) = self.inbox.complete(event, &found)
         {
-            self.failed = matches!(error, Error::Io { .. });
             next = Some(Err(error));
         }
         next

@@ -1,5 +1,6 @@
 //! The requests.
 
+use std::borrow::Borrow;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
@@ -223,7 +224,7 @@ impl Conntrack {
     /// Those of the commands are in the list; see [`Batch`](crate::Batch) for where the connection itself fails.
     pub async fn batch<I>(&self, commands: I) -> Result<Vec<Result<(), Error>>, Error>
     where
-        I: IntoIterator<Item = Command> + Send + 'static,
+        I: IntoIterator<Item: Borrow<Command>> + Send + 'static,
     {
         self.run(move |ct| Ok(ct.batch(commands).collect())).await
     }

@@ -27,6 +27,13 @@ pub trait EncodePayload {
 
     /// Appends the payload, without padding.
     fn encode_payload(&self, writer: &mut Writer<'_>);
+
+    /// Appends the whole attribute.
+    #[doc(hidden)]
+    #[inline]
+    fn encode_attribute(&self, number: u16, writer: &mut Writer<'_>) {
+        writer.attribute_of_any_length(number, self);
+    }
 }
 
 impl<T: Encode> EncodePayload for T {
@@ -126,8 +133,14 @@ impl<'a> Writer<'a> {
     }
 
     /// Appends one attribute: its header, its payload, its padding.
-    #[inline]
+    #[inline(always)]
     pub fn attribute<T: EncodePayload + ?Sized>(&mut self, number: u16, payload: &T) {
+        payload.encode_attribute(number, self);
+    }
+
+    /// [`attribute`](Self::attribute) whose length is known when its payload has been written.
+    #[inline]
+    fn attribute_of_any_length<T: EncodePayload + ?Sized>(&mut self, number: u16, payload: &T) {
         let start = self.buffer.len();
         let kind = if T::NESTED { number | NLA_F_NESTED } else { number };
         let [k0, k1] = kind.to_ne_bytes();
@@ -139,7 +152,10 @@ impl<'a> Writer<'a> {
                 if let Some(field) = self.buffer.get_mut(start..).and_then(<[u8]>::first_chunk_mut) {
                     *field = short.to_ne_bytes();
                 }
-                self.buffer.resize(start.saturating_add(align(length)), 0);
+                // Most end aligned, as every nest does.
+                if length != align(length) {
+                    self.buffer.resize(start.saturating_add(align(length)), 0);
+                }
             }
             Err(_) => self.fail(EncodeError::AttributeTooLong { number, length: length.saturating_sub(NLA_HEADER) }),
         }

@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::stream::header_word;
 use super::{
-    ByteOrder, Choose, DecodeError, DecodeErrorKind, DecodePayload, EncodePayload, Mode, Stream, Wire, Writer,
+    ByteOrder, Choose, DecodeError, DecodeErrorKind, DecodePayload, EncodePayload, Mode, NLA_HEADER, Stream, Wire,
+    Writer, align,
 };
 
 /// The first `N` bytes of a payload: more are ignored, as the kernel ignores them.
@@ -39,6 +41,21 @@ macro_rules! fixed {
             fn encode_payload(&self, writer: &mut Writer<'_>) {
                 let write: fn(&Self) -> [u8; $size] = $write;
                 writer.bytes(&write(self));
+            }
+
+            /// In one piece: what is of one length is put together before it is appended.
+            #[inline(always)]
+            fn encode_attribute(&self, number: u16, writer: &mut Writer<'_>) {
+                const LENGTH: usize = NLA_HEADER + $size;
+                let write: fn(&Self) -> [u8; $size] = $write;
+                let mut attribute = [0; align(LENGTH)];
+                if let Some((header, rest)) = attribute.split_first_chunk_mut::<NLA_HEADER>()
+                    && let Some(payload) = rest.first_chunk_mut::<$size>()
+                {
+                    *header = header_word::<$size>(number).to_ne_bytes();
+                    *payload = write(self);
+                }
+                writer.bytes(&attribute);
             }
         }
     };

@@ -112,7 +112,7 @@ impl<'a> Stream<'a> {
 
 /// The four header bytes of attribute `number` with `N` bytes of payload, as they are in memory.
 #[inline(always)]
-const fn header_word<const N: usize>(number: u16) -> u32 {
+pub(super) const fn header_word<const N: usize>(number: u16) -> u32 {
     const { assert!(N <= 0xfff0, "a payload that no attribute can hold") };
     #[expect(clippy::cast_possible_truncation, clippy::arithmetic_side_effects, reason = "asserted above")]
     let [l0, l1] = ((N + NLA_HEADER) as u16).to_ne_bytes();

@@ -34,7 +34,8 @@ fn executes_all_in_order(_: &Sandbox) -> Outcome {
         let last = if port % 2 == 0 { Command::Delete(key) } else { update(port, 5) };
         [Command::Create(flow(port).mark(3)), Command::Upsert(flow(port).mark(4)), last]
     });
-    same!(ct.batch(commands).run()?, 3000);
+    let commands: Vec<_> = commands.collect();
+    same!(ct.batch(&commands).run()?, 3000);
     let marks = ct.dump()?.map(|flow| flow.map(|flow| flow.mark)).collect::<Result<Vec<_>, _>>()?;
     same!(marks, vec![Some(5); 500]);
     Ok(())
