@@ -1,3 +1,5 @@
+// Where the README is a file, its link leads to the files of the guide. Of two definitions the first one counts.
+#![doc = "[guide]: crate::guide\n"]
 #![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
 
