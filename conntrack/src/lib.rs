@@ -20,6 +20,7 @@ mod filter;
 pub mod guide;
 mod helpers;
 pub mod mirror;
+mod namespace;
 pub mod netlink;
 mod parallel;
 mod policies;

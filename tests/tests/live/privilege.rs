@@ -117,7 +117,7 @@ fn nothing_opens_in_what_is_no_namespace(_: &Sandbox) -> Outcome {
         let errors = [
             Conntrack::builder().netns_path(path)?.open().err(),
             Events::builder().netns_path(path)?.subscribe().err(),
-            Mirror::builder().netns(std::fs::File::open(path)?)?.start().err(),
+            Mirror::builder().netns_path(path)?.start().err(),
         ];
         for error in errors {
             let refused = matches!(error, Some(Error::Usage(UsageError::NotANetworkNamespace)));
