@@ -1,7 +1,6 @@
 //! Filters in the kernel: of whatever happens, exactly the events that match arrive, and the others cost nothing.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use conntrack::sandbox::nftables::{Change, Table};
 use conntrack::sandbox::{Failure, Sandbox};
@@ -11,6 +10,7 @@ use conntrack::{
 };
 use ipnet::IpNet;
 
+use crate::common::{LONG, PATIENCE};
 use crate::{Outcome, cases, filter, holds, same};
 
 cases! {
@@ -23,9 +23,6 @@ cases! {
 
 /// `NFNLGRP_NFTABLES`
 const NFTABLES: Groups = Groups::from_bits_retain(1 << 6);
-
-/// No event takes so long; a test that waits for this has failed.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 fn net(text: &str) -> IpNet {
     text.parse().unwrap_or_default()
@@ -109,7 +106,7 @@ fn flows() -> Vec<NewFlow> {
 /// Makes events of every sort.
 fn act(sandbox: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
-    let flows: Vec<_> = flows().into_iter().map(|flow| flow.timeout(Duration::from_secs(600))).collect();
+    let flows: Vec<_> = flows().into_iter().map(|flow| flow.timeout(LONG)).collect();
     for flow in &flows {
         ct.create(flow)?;
     }
@@ -181,7 +178,7 @@ fn tiny(filter: &Filter) -> Result<Events, conntrack::Error> {
 
 fn create(ct: &Conntrack, ports: std::ops::Range<u16>) -> Outcome {
     for port in ports {
-        ct.create(&NewFlow::udp(v4(1, port), v4(2, 53)).timeout(Duration::from_secs(600)))?;
+        ct.create(&NewFlow::udp(v4(1, port), v4(2, 53)).timeout(LONG))?;
     }
     Ok(())
 }
