@@ -10,6 +10,7 @@ use conntrack::{
     ProtoInfo, Protocol, Seconds, Status, TcpFlagBits, TcpFlags, TimeoutPolicy, Timeouts, Tuple,
 };
 use conntrack_tests::captures;
+use conntrack_tests::every_message;
 use conntrack_tests::generate::{fixed, value};
 use proptest::prelude::*;
 use serde::Serialize;
@@ -38,23 +39,7 @@ macro_rules! round_trips {
     };
 }
 
-round_trips! {
-    flow: conntrack::Flow;
-    new_flow: conntrack::NewFlow;
-    changes: conntrack::Changes;
-    flow_key: conntrack::FlowKey;
-    flow_update: conntrack::FlowUpdate;
-    flow_filter: conntrack::FlowFilter;
-    expect: conntrack::Expect;
-    new_expect: conntrack::NewExpect;
-    expect_update: conntrack::ExpectUpdate;
-    expect_key: conntrack::ExpectKey;
-    cpu_stats: conntrack::CpuStats;
-    global_stats: conntrack::GlobalStats;
-    expect_stats: conntrack::ExpectStats;
-    user_helper: conntrack::UserHelper;
-    tcp_timeouts: conntrack::TcpTimeouts;
-}
+every_message!(round_trips);
 
 /// What a kernel really sent.
 #[test]

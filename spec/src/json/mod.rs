@@ -92,6 +92,7 @@ objects! {
     TcpTimeouts UdpTimeouts UdpliteTimeouts IcmpTimeouts Icmpv6Timeouts SctpTimeouts DccpTimeouts GreTimeouts
     GenericTimeouts
     UserHelper UserHelperKey HelperTuple HelperPolicy HelperClass
+    NoAttributes ExtAck AttributePolicy
 }
 
 /// What is wrong with attributes that were made of an object, in the object's words.
