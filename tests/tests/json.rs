@@ -6,8 +6,9 @@ use conntrack::codec::{RawAttribute, decode};
 use conntrack::events::UnknownMessage;
 use conntrack::header::NlMsgHdr;
 use conntrack::{
-    CpuStats, Event, Expect, ExpectFlags, Flow, FlowKey, GreTimeouts, Groups, NewExpect, NewFlow, Origin, PerCpu,
-    ProtoInfo, Protocol, Seconds, Status, TcpFlagBits, TcpFlags, TimeoutPolicy, Timeouts, Tuple,
+    Change, CpuStats, Event, Expect, ExpectFlags, Flow, FlowKey, GreTimeouts, Groups, MirrorStats, NewExpect, NewFlow,
+    Origin, PerCpu, ProtoInfo, Protocol, Removal, Seconds, Status, TcpFlagBits, TcpFlags, TimeoutPolicy, Timeouts,
+    Tuple,
 };
 use conntrack_tests::captures;
 use conntrack_tests::every_message;
@@ -175,4 +176,28 @@ fn events() {
         written[6]["message"],
         json!({"length": 22, "type": 0x0a00, "flags": 1, "seq": 2, "pid": 3, "payload": "0001ff"})
     );
+}
+
+#[test]
+fn a_mirror() {
+    let (_, message) = captures::flows().into_iter().next().unwrap();
+    let flow: Box<Flow> = Box::new(decode(message.attributes()).unwrap());
+    let changes = [
+        Change::Inserted(flow.clone()),
+        Change::Changed { before: flow.clone(), after: Box::new(Flow { mark: Some(7), ..*flow.clone() }) },
+        Change::Removed { flow: flow.clone(), how: Removal::Destroyed },
+        Change::Removed { flow: flow.clone(), how: Removal::Missed },
+        Change::Removed { flow: flow.clone(), how: Removal::Unmatched },
+    ];
+    changes.iter().for_each(survives);
+    let written: Vec<_> = changes.iter().map(|change| to_value(change).unwrap()).collect();
+    let flow = to_value(flow).unwrap();
+    assert_eq!(written[0], json!({"change": "inserted", "flow": flow}));
+    assert_eq!((&written[1]["before"], &written[1]["after"]["mark"]), (&flow, &json!(7)));
+    assert_eq!(written[2], json!({"change": "removed", "flow": flow, "how": "destroyed"}));
+
+    let mut stats = MirrorStats::default();
+    stats.lost = u64::MAX;
+    survives(&stats);
+    assert_eq!(from_str::<MirrorStats>(r#"{"lost": 18446744073709551615}"#).unwrap(), stats);
 }
