@@ -54,6 +54,16 @@ impl Channel {
         &self.socket
     }
 
+    /// The size of the receive buffer, as the kernel counts it.
+    pub(crate) fn receive_buffer(&self) -> Result<usize, Error> {
+        self.socket.receive_buffer().map_err(Error::io("reading the receive buffer's size"))
+    }
+
+    /// The size of the send buffer, as the kernel counts it.
+    pub(crate) fn send_buffer(&self) -> Result<usize, Error> {
+        self.socket.send_buffer().map_err(Error::io("reading the send buffer's size"))
+    }
+
     /// Sends a request and hands each answer to `on_reply`, until the kernel says that it is done.
     ///
     /// If `on_reply` fails, the remaining answers are read and dropped, so that the next exchange starts clean.

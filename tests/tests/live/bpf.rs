@@ -8,6 +8,7 @@ use conntrack::{
     Changes, Conntrack, Event, Events, Family, Filter, Flow, FlowKey, Groups, NewFlow, ProtoInfo, ProtoInfoTcp,
     Protocol, Status, TcpState, Tuple,
 };
+use conntrack_tests::bpf::longest_filter;
 use ipnet::IpNet;
 
 use crate::common::{LONG, PATIENCE};
@@ -213,24 +214,7 @@ fn what_is_dropped_is_not_counted_as_lost(_: &Sandbox) -> Outcome {
 }
 
 fn the_longest_program_is_taken(_: &Sandbox) -> Outcome {
-    let host = net("fd00:0:0:1:8000::1/128");
-    let everything = Filter::new()
-        .ipv6()
-        .orig_src(host)
-        .orig_dst(host)
-        .reply_src(host)
-        .reply_dst(host)
-        .orig_src_port(1..=2)
-        .orig_dst_port(1..=2)
-        .reply_src_port(1..=2)
-        .reply_dst_port(1..=2)
-        .icmp_id(1)
-        .icmp_type(8)
-        .icmp_code(0)
-        .mark_masked(1, 3)
-        .status(Status::ASSURED)
-        .zone(7)
-        .tcp_state(TcpState::ESTABLISHED);
+    let everything = longest_filter();
     holds!(everything.compile()?.instructions().len() > usize::from(u8::MAX));
     listen(&everything)?;
     Ok(())
