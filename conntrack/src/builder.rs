@@ -1,16 +1,14 @@
 //! How to open a connection.
 
-use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::check::UsageError;
 use crate::connection::Conntrack;
-use crate::error::{Errno, Error};
+use crate::error::Error;
+use crate::namespace::NetworkNamespace;
 use crate::netlink::Channel;
 use crate::pool::{Options, Pool};
-use crate::sys::socket::{Protocol, Socket};
 use crate::version::KernelVersion;
 
 /// How long an answer may take, unless said otherwise. The kernel answers within microseconds; a datagram of a dump takes
@@ -28,7 +26,7 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
 /// ```
 #[derive(Debug)]
 pub struct Builder {
-    namespace: Option<OwnedFd>,
+    namespace: NetworkNamespace,
     options: Options,
     kernel: Option<KernelVersion>,
 }
@@ -36,7 +34,7 @@ pub struct Builder {
 impl Builder {
     pub(crate) fn new() -> Self {
         let options = Options { timeout: Some(REPLY_TIMEOUT), ..Options::default() };
-        Self { namespace: None, options, kernel: None }
+        Self { namespace: NetworkNamespace::default(), options, kernel: None }
     }
 
     /// Opens it in this network namespace instead of the calling thread's: a file such as `/proc/1234/ns/net`.
@@ -46,8 +44,7 @@ impl Builder {
     /// # Errors
     /// The descriptor cannot be duplicated.
     pub fn netns(mut self, namespace: impl AsFd) -> Result<Self, Error> {
-        let fd = namespace.as_fd().try_clone_to_owned().map_err(Error::io("keeping the network namespace"))?;
-        self.namespace = Some(fd);
+        self.namespace = NetworkNamespace::of(namespace)?;
         Ok(self)
     }
 
@@ -55,9 +52,9 @@ impl Builder {
     ///
     /// # Errors
     /// The file cannot be opened.
-    pub fn netns_path(self, path: impl AsRef<Path>) -> Result<Self, Error> {
-        let file = File::open(path).map_err(Error::io("opening the network namespace"))?;
-        self.netns(file)
+    pub fn netns_path(mut self, path: impl AsRef<Path>) -> Result<Self, Error> {
+        self.namespace = NetworkNamespace::at(path)?;
+        Ok(self)
     }
 
     /// Asks for a receive buffer of this many bytes, beyond `net.core.rmem_max` where the caller may
@@ -99,28 +96,12 @@ impl Builder {
     /// # Errors
     /// The namespace is none or may not be entered, or a socket cannot be opened or set.
     pub fn open(self) -> Result<Conntrack, Error> {
-        let [home, requests, dumps] = [self.socket()?, self.socket()?, self.socket()?];
+        let open = || self.namespace.open_socket();
+        let [home, requests, dumps] = [open()?, open()?, open()?];
         let (mut requests, mut dumps) = (Channel::over(requests), Channel::over(dumps));
         self.options.apply(&mut requests)?;
         self.options.apply(&mut dumps)?;
         let kernel = self.kernel.unwrap_or_else(KernelVersion::running);
         Ok(Conntrack::new(requests, Pool::new(self.options, home, dumps), kernel))
     }
-
-    fn socket(&self) -> Result<Socket, Error> {
-        open_socket(self.namespace.as_ref().map(AsFd::as_fd))
-    }
-}
-
-/// Opens a socket in a network namespace, the calling thread's if none is given.
-pub(crate) fn open_socket(namespace: Option<BorrowedFd<'_>>) -> Result<Socket, Error> {
-    let opened = match namespace {
-        None => Socket::open(Protocol::Netfilter),
-        Some(namespace) => Socket::open_in(Protocol::Netfilter, namespace),
-    };
-    opened.map_err(|error| match (namespace, error.raw_os_error()) {
-        (Some(_), Some(errno)) if Errno(errno) == Errno::INVAL => UsageError::NotANetworkNamespace.into(),
-        (Some(_), _) => Error::io("entering the network namespace")(error),
-        (None, _) => Error::io("opening a netlink socket")(error),
-    })
 }

@@ -86,7 +86,7 @@ impl Conntrack {
     /// # Errors
     /// The system does not say.
     pub fn receive_buffer(&self) -> Result<usize, Error> {
-        self.requests().socket().receive_buffer().map_err(Error::io("reading the receive buffer's size"))
+        self.requests().receive_buffer()
     }
 
     /// The size of the send buffer, as the kernel counts it: twice of what was asked for.
@@ -94,7 +94,7 @@ impl Conntrack {
     /// # Errors
     /// The system does not say.
     pub fn send_buffer(&self) -> Result<usize, Error> {
-        self.requests().socket().send_buffer().map_err(Error::io("reading the send buffer's size"))
+        self.requests().send_buffer()
     }
 
     /// The port id that its requests come from, which the events they cause [name](crate::Origin::port).

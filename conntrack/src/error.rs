@@ -13,8 +13,9 @@ use crate::events::Origin;
 use crate::netlink::ProtocolError;
 use crate::sys::listener::namespace_ids;
 
-/// What can go wrong with an operation on a connection.
-#[derive(Debug, thiserror::Error)]
+/// What can go wrong with an operation on a connection. `Debug` prints words, because that is what a `main` and a test
+/// that return it show.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused a call on the socket or the namespace.
@@ -91,10 +92,17 @@ impl Error {
     }
 
     /// Whether a privilege is missing (`EPERM`): `CAP_NET_ADMIN` in the user namespace that owns the socket's network
-    /// namespace, unless [another](Self::MissingCapability) is named.
+    /// namespace, unless [another](Self::MissingCapability) is named. Where a timeout was to be changed, it can be the
+    /// flow's, which is fixed ([`Status::FIXED_TIMEOUT`](crate::Status::FIXED_TIMEOUT)).
     #[must_use]
     pub fn is_permission(&self) -> bool {
         self.errno() == Some(Errno::PERM)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -1,3 +1,5 @@
+// Where the README is a file, its link leads to the files of the guide. Of two definitions the first one counts.
+#![doc = "[guide]: crate::guide\n"]
 #![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
 
@@ -18,6 +20,7 @@ mod filter;
 pub mod guide;
 mod helpers;
 pub mod mirror;
+mod namespace;
 pub mod netlink;
 mod parallel;
 mod policies;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::netlink::Channel;
+use crate::sys::socket::Socket;
 
 /// The operation of which an error says what it needs.
 const ANOTHER_SOCKET: &str = "opening another socket in the connection's network namespace, which needs CAP_NET_ADMIN in \
@@ -37,12 +38,12 @@ impl Options {
 pub(crate) struct Pool {
     options: Options,
     /// Never sent on: it tells which namespace the others belong to.
-    home: crate::sys::socket::Socket,
+    home: Socket,
     idle: Mutex<Vec<Channel>>,
 }
 
 impl Pool {
-    pub(crate) fn new(options: Options, home: crate::sys::socket::Socket, first: Channel) -> Self {
+    pub(crate) fn new(options: Options, home: Socket, first: Channel) -> Self {
         Self { options, home, idle: Mutex::new(vec![first]) }
     }
 

@@ -193,6 +193,5 @@ impl<T: Decode> FusedIterator for Zeroing<'_, T> {}
 
 /// How many answers have room in the receive buffer, whatever is in them.
 fn most(channel: &Channel) -> Result<usize, Error> {
-    let receive = channel.socket().receive_buffer().map_err(Error::io("reading the receive buffer's size"))?;
-    Ok((receive / ANSWER).clamp(1, MOST))
+    Ok((channel.receive_buffer()? / ANSWER).clamp(1, MOST))
 }

@@ -1,10 +1,10 @@
 //! `enum ctattr_expect_nat`: how an expected flow is to be translated.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use conntrack_derive::{Decode, Encode};
 
-use crate::{FlowDirection, Protocol, Tuple};
+use crate::{Family, FlowDirection, Protocol, Tuple};
 
 /// What an expectation's function needs to know to translate the flow that comes: the address and port that the helper
 /// saw before it was translated. The kernel itself translates nothing by it; `nat-follow-master`
@@ -28,10 +28,7 @@ impl ExpectNat {
     /// With this address and port before translation. `protocol`, one with ports, is the master's.
     #[must_use]
     pub fn new(direction: FlowDirection, protocol: Protocol, saved: SocketAddr) -> Self {
-        let unspecified: IpAddr = match saved {
-            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-        };
+        let [unspecified, _] = Family::extremes(saved.ip());
         Self { direction, tuple: Tuple::with_ports(protocol, saved, (unspecified, 0).into()) }
     }
 

@@ -79,3 +79,33 @@ pub struct Flow {
     #[nla(CTA_TIMESTAMP_EVENT, since = "6.14")]
     pub timestamp_event: Option<Nanoseconds>,
 }
+
+impl Flow {
+    /// The least that is reported of a flow: its tuples, the reply without translation, that it is
+    /// [`CONFIRMED`](Status::CONFIRMED), and its id. For tests of what works on flows, without a kernel.
+    #[must_use]
+    pub fn new(orig: Tuple, id: FlowId) -> Self {
+        Self {
+            orig,
+            reply: orig.inverse(),
+            zone: None,
+            status: Status::CONFIRMED,
+            mark: None,
+            sec_ctx: None,
+            id,
+            use_count: None,
+            master: None,
+            timeout: None,
+            proto_info: None,
+            counters_orig: None,
+            counters_reply: None,
+            timestamp: None,
+            help: None,
+            labels: None,
+            seq_adj_orig: None,
+            seq_adj_reply: None,
+            synproxy: None,
+            timestamp_event: None,
+        }
+    }
+}

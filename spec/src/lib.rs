@@ -34,6 +34,7 @@ pub mod netlink;
 pub mod uapi;
 
 mod named;
+mod number;
 mod path;
 mod tagged;
 mod text;

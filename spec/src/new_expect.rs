@@ -1,6 +1,6 @@
 //! `enum ctattr_expect`, as a request creates or changes an expectation.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use conntrack_derive::{Decode, Encode};
 
@@ -103,14 +103,8 @@ impl Tuple {
             L4::Icmp { kind, code, .. } => L4::Icmp { id: port, kind, code },
             L4::Icmpv6 { kind, code, .. } => L4::Icmpv6 { id: port, kind, code },
         });
-        Self::new(address, all_bits(Family::of(self.src())), self.protocol(), l4)
-    }
-}
-
-fn all_bits(family: Family) -> IpAddr {
-    match family {
-        Family::IPV6 => Ipv6Addr::from(u128::MAX).into(),
-        _ => Ipv4Addr::BROADCAST.into(),
+        let [_, all_bits] = Family::extremes(self.src());
+        Self::new(address, all_bits, self.protocol(), l4)
     }
 }
 
@@ -131,23 +125,22 @@ impl NewExpect {
     /// An expectation of exactly `tuple`.
     #[must_use]
     pub fn exactly(tuple: Tuple, master: Tuple) -> Self {
-        Self::new(tuple, tuple.source_mask(all_bits(Family::of(tuple.src())), u16::MAX), master)
+        let [_, all_bits] = Family::extremes(tuple.src());
+        Self::new(tuple, tuple.source_mask(all_bits, u16::MAX), master)
     }
 
     /// An expectation of `tuple` from its source address, but from any port.
     #[must_use]
     pub fn from_any_port(tuple: Tuple, master: Tuple) -> Self {
-        Self::new(tuple, tuple.source_mask(all_bits(Family::of(tuple.src())), 0), master)
+        let [_, all_bits] = Family::extremes(tuple.src());
+        Self::new(tuple, tuple.source_mask(all_bits, 0), master)
     }
 
     /// An expectation of `tuple` from any address and any port.
     #[must_use]
     pub fn from_anyone(tuple: Tuple, master: Tuple) -> Self {
-        let any: IpAddr = match tuple.src() {
-            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-        };
-        Self::new(tuple, tuple.source_mask(any, 0), master)
+        let [no_bits, _] = Family::extremes(tuple.src());
+        Self::new(tuple, tuple.source_mask(no_bits, 0), master)
     }
 
     /// Sets the class.

@@ -14,28 +14,7 @@ fn tuple() -> Tuple {
 
 /// A flow that has been answered, and nothing else.
 fn flow(orig: Tuple) -> Flow {
-    Flow {
-        orig,
-        reply: orig.inverse(),
-        zone: None,
-        status: Status::CONFIRMED | Status::SEEN_REPLY,
-        mark: None,
-        sec_ctx: None,
-        id: FlowId([1, 2, 3, 4]),
-        use_count: None,
-        master: None,
-        timeout: None,
-        proto_info: None,
-        counters_orig: None,
-        counters_reply: None,
-        timestamp: None,
-        help: None,
-        labels: None,
-        seq_adj_orig: None,
-        seq_adj_reply: None,
-        synproxy: None,
-        timestamp_event: None,
-    }
+    Flow { status: Status::CONFIRMED | Status::SEEN_REPLY, ..Flow::new(orig, FlowId([1, 2, 3, 4])) }
 }
 
 #[test]

@@ -4,7 +4,10 @@
 //! `bpf_skb_get_nlattr_nest`, `bpf_skb_load_helper_*`) and `lib/nlattr.c` (`nla_find`), and not from the library, whose
 //! programs are tested with it. The numbers are those of `linux/bpf_common.h`.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use conntrack::bpf::Instruction;
+use conntrack::{Filter, Status, TcpState};
 
 /// `BPF_MAXINSNS`
 const LONGEST: usize = 4096;
@@ -254,4 +257,27 @@ fn find(message: &[u8], mut at: usize, mut left: usize, number: u32) -> u32 {
 fn header(message: &[u8], at: usize) -> (usize, u16) {
     let half = |at: usize| u16::from_ne_bytes([message[at], message[at + 1]]);
     (half(at).into(), half(at + 2))
+}
+
+/// Every criterion there is, with as many words as it can have.
+#[must_use]
+pub fn longest_filter() -> Filter {
+    let host = IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, 1, 0x8000, 0, 0, 1));
+    Filter::new()
+        .ipv6()
+        .orig_src(host)
+        .orig_dst(host)
+        .reply_src(host)
+        .reply_dst(host)
+        .orig_src_port(1..=2)
+        .orig_dst_port(1..=2)
+        .reply_src_port(1..=2)
+        .reply_dst_port(1..=2)
+        .icmp_id(1)
+        .icmp_type(8)
+        .icmp_code(0)
+        .mark_masked(1, 3)
+        .status(Status::ASSURED)
+        .zone(7)
+        .tcp_state(TcpState::ESTABLISHED)
 }

@@ -34,42 +34,51 @@ impl Type {
     }
 }
 
+/// Hands every struct that is the attributes of a message to another macro: `name: Type;`, the name one for a test. A
+/// test compares this list with the table of messages.
+#[macro_export]
+macro_rules! every_message {
+    ($macro:ident) => {
+        $macro! {
+            flow: conntrack::Flow;
+            new_flow: conntrack::NewFlow;
+            flow_update: conntrack::FlowUpdate;
+            flow_key: conntrack::FlowKey;
+            flow_filter: conntrack::FlowFilter;
+            changes: conntrack::Changes;
+            expect: conntrack::Expect;
+            new_expect: conntrack::NewExpect;
+            expect_update: conntrack::ExpectUpdate;
+            expect_key: conntrack::ExpectKey;
+            expect_master: conntrack::ExpectMaster;
+            expect_helper: conntrack::ExpectHelper;
+            global_stats: conntrack::GlobalStats;
+            cpu_stats: conntrack::CpuStats;
+            expect_stats: conntrack::ExpectStats;
+            timeout_policy: conntrack::TimeoutPolicy;
+            policy_key: conntrack::PolicyKey;
+            default_timeouts: conntrack::DefaultTimeouts;
+            default_timeouts_key: conntrack::DefaultTimeoutsKey;
+            user_helper: conntrack::UserHelper;
+            user_helper_key: conntrack::UserHelperKey;
+            no_attributes: conntrack::NoAttributes;
+            ext_ack: conntrack::ExtAck;
+        }
+    };
+}
+
 macro_rules! types {
-    ($($name:ident),* $(,)?) => {
+    ($($name:ident: $type:ty;)*) => {
         &[$(Type {
-            schema: <conntrack::$name as Decode>::SCHEMA,
-            check: check::<conntrack::$name>,
-            same: |left, right| decode::<conntrack::$name>(left).ok() == decode(right).ok(),
+            schema: <$type as Decode>::SCHEMA,
+            check: check::<$type>,
+            same: |left, right| decode::<$type>(left).ok() == decode(right).ok(),
         }),*]
     };
 }
 
-/// All of them. A test compares this list with the table of messages.
-pub const TYPES: &[Type] = types![
-    Flow,
-    NewFlow,
-    FlowUpdate,
-    FlowKey,
-    FlowFilter,
-    Changes,
-    Expect,
-    NewExpect,
-    ExpectUpdate,
-    ExpectKey,
-    ExpectMaster,
-    ExpectHelper,
-    GlobalStats,
-    CpuStats,
-    ExpectStats,
-    TimeoutPolicy,
-    PolicyKey,
-    DefaultTimeouts,
-    DefaultTimeoutsKey,
-    UserHelper,
-    UserHelperKey,
-    NoAttributes,
-    ExtAck,
-];
+/// All of them.
+pub const TYPES: &[Type] = every_message!(types);
 
 /// The struct that `schema` declares.
 #[must_use]

@@ -6,10 +6,12 @@ use conntrack::codec::{RawAttribute, decode};
 use conntrack::events::UnknownMessage;
 use conntrack::header::NlMsgHdr;
 use conntrack::{
-    CpuStats, Event, Expect, ExpectFlags, Flow, FlowKey, GreTimeouts, Groups, NewExpect, NewFlow, Origin, PerCpu,
-    ProtoInfo, Protocol, Seconds, Status, TcpFlagBits, TcpFlags, TimeoutPolicy, Timeouts, Tuple,
+    Change, CpuStats, Event, Expect, ExpectFlags, Flow, FlowKey, GreTimeouts, Groups, MirrorStats, NewExpect, NewFlow,
+    Origin, PerCpu, ProtoInfo, Protocol, Removal, Seconds, Status, TcpFlagBits, TcpFlags, TimeoutPolicy, Timeouts,
+    Tuple,
 };
 use conntrack_tests::captures;
+use conntrack_tests::every_message;
 use conntrack_tests::generate::{fixed, value};
 use proptest::prelude::*;
 use serde::Serialize;
@@ -38,23 +40,7 @@ macro_rules! round_trips {
     };
 }
 
-round_trips! {
-    flow: conntrack::Flow;
-    new_flow: conntrack::NewFlow;
-    changes: conntrack::Changes;
-    flow_key: conntrack::FlowKey;
-    flow_update: conntrack::FlowUpdate;
-    flow_filter: conntrack::FlowFilter;
-    expect: conntrack::Expect;
-    new_expect: conntrack::NewExpect;
-    expect_update: conntrack::ExpectUpdate;
-    expect_key: conntrack::ExpectKey;
-    cpu_stats: conntrack::CpuStats;
-    global_stats: conntrack::GlobalStats;
-    expect_stats: conntrack::ExpectStats;
-    user_helper: conntrack::UserHelper;
-    tcp_timeouts: conntrack::TcpTimeouts;
-}
+every_message!(round_trips);
 
 /// What a kernel really sent.
 #[test]
@@ -190,4 +176,28 @@ fn events() {
         written[6]["message"],
         json!({"length": 22, "type": 0x0a00, "flags": 1, "seq": 2, "pid": 3, "payload": "0001ff"})
     );
+}
+
+#[test]
+fn a_mirror() {
+    let (_, message) = captures::flows().into_iter().next().unwrap();
+    let flow: Box<Flow> = Box::new(decode(message.attributes()).unwrap());
+    let changes = [
+        Change::Inserted(flow.clone()),
+        Change::Changed { before: flow.clone(), after: Box::new(Flow { mark: Some(7), ..*flow.clone() }) },
+        Change::Removed { flow: flow.clone(), how: Removal::Destroyed },
+        Change::Removed { flow: flow.clone(), how: Removal::Missed },
+        Change::Removed { flow: flow.clone(), how: Removal::Unmatched },
+    ];
+    changes.iter().for_each(survives);
+    let written: Vec<_> = changes.iter().map(|change| to_value(change).unwrap()).collect();
+    let flow = to_value(flow).unwrap();
+    assert_eq!(written[0], json!({"change": "inserted", "flow": flow}));
+    assert_eq!((&written[1]["before"], &written[1]["after"]["mark"]), (&flow, &json!(7)));
+    assert_eq!(written[2], json!({"change": "removed", "flow": flow, "how": "destroyed"}));
+
+    let mut stats = MirrorStats::default();
+    stats.lost = u64::MAX;
+    survives(&stats);
+    assert_eq!(from_str::<MirrorStats>(r#"{"lost": 18446744073709551615}"#).unwrap(), stats);
 }

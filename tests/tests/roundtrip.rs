@@ -3,6 +3,7 @@
 //! The bytes come from each struct's schema: see `conntrack_tests::generate`.
 
 use conntrack::codec::{Decode, Mode, decode, decode_with, encode};
+use conntrack_tests::every_message;
 use conntrack_tests::generate::{careless, fixed, valid, value};
 use conntrack_tests::paths::{check, decode_both_ways};
 use conntrack_tests::sample::Sample;
@@ -65,30 +66,8 @@ macro_rules! round_trips {
     )*};
 }
 
-// Every message; the nests are in them.
+// The nests are in the messages.
+every_message!(round_trips);
 round_trips! {
-    flow: conntrack::Flow;
-    new_flow: conntrack::NewFlow;
-    changes: conntrack::Changes;
-    flow_key: conntrack::FlowKey;
-    flow_update: conntrack::FlowUpdate;
-    flow_filter: conntrack::FlowFilter;
-    expect: conntrack::Expect;
-    new_expect: conntrack::NewExpect;
-    expect_update: conntrack::ExpectUpdate;
-    expect_key: conntrack::ExpectKey;
-    expect_master: conntrack::ExpectMaster;
-    expect_helper: conntrack::ExpectHelper;
-    no_attributes: conntrack::NoAttributes;
-    cpu_stats: conntrack::CpuStats;
-    global_stats: conntrack::GlobalStats;
-    expect_stats: conntrack::ExpectStats;
-    timeout_policy: conntrack::TimeoutPolicy;
-    policy_key: conntrack::PolicyKey;
-    default_timeouts: conntrack::DefaultTimeouts;
-    default_timeouts_key: conntrack::DefaultTimeoutsKey;
-    user_helper: conntrack::UserHelper;
-    user_helper_key: conntrack::UserHelperKey;
-    ext_ack: conntrack::ExtAck;
     sample: Sample;
 }

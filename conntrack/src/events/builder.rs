@@ -1,17 +1,16 @@
 //! How to listen.
 
-use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use conntrack_spec::{Decode, Flow};
 
 use super::{Events, Groups, Inbox};
-use crate::builder::open_socket;
 use crate::check::UsageError;
 use crate::error::{Capability, Errno, Error, MissingCapability};
 use crate::filter::Filter;
+use crate::namespace::NetworkNamespace;
 use crate::sys::socket::Socket;
 
 /// Says what to listen to, where, and how reliably.
@@ -30,7 +29,7 @@ use crate::sys::socket::Socket;
 #[derive(Debug)]
 pub struct EventsBuilder {
     groups: Groups,
-    namespace: Option<OwnedFd>,
+    namespace: NetworkNamespace,
     filter: Filter,
     receive_buffer: Option<usize>,
     reliable_destroy: bool,
@@ -42,7 +41,7 @@ impl EventsBuilder {
     pub(super) fn new() -> Self {
         Self {
             groups: Groups::FLOWS,
-            namespace: None,
+            namespace: NetworkNamespace::default(),
             filter: Filter::all(),
             receive_buffer: None,
             reliable_destroy: false,
@@ -65,8 +64,7 @@ impl EventsBuilder {
     /// # Errors
     /// The descriptor cannot be duplicated.
     pub fn netns(mut self, namespace: impl AsFd) -> Result<Self, Error> {
-        let fd = namespace.as_fd().try_clone_to_owned().map_err(Error::io("keeping the network namespace"))?;
-        self.namespace = Some(fd);
+        self.namespace = NetworkNamespace::of(namespace)?;
         Ok(self)
     }
 
@@ -74,9 +72,9 @@ impl EventsBuilder {
     ///
     /// # Errors
     /// The file cannot be opened.
-    pub fn netns_path(self, path: impl AsRef<Path>) -> Result<Self, Error> {
-        let file = File::open(path).map_err(Error::io("opening the network namespace"))?;
-        self.netns(file)
+    pub fn netns_path(mut self, path: impl AsRef<Path>) -> Result<Self, Error> {
+        self.namespace = NetworkNamespace::at(path)?;
+        Ok(self)
     }
 
     /// Only the events of flows that meet this filter. Events of expectations are not filtered.
@@ -161,7 +159,7 @@ impl EventsBuilder {
             return Err(UsageError::NoGroups.into());
         }
         let program = self.filter.compile()?;
-        let socket = open_socket(self.namespace.as_ref().map(AsFd::as_fd))?;
+        let socket = self.namespace.open_socket()?;
         // Everything is set before the first group is joined: what arrives from then on is what was asked for.
         if let Some(bytes) = self.receive_buffer {
             socket.set_receive_buffer(bytes).map_err(Error::io("setting the receive buffer"))?;
@@ -193,7 +191,7 @@ impl EventsBuilder {
 
     /// The error that a refusal of the system is, if `needed` is what is missing when it says `EPERM`.
     fn refused(&self, operation: &'static str, needed: Capability) -> impl FnOnce(io::Error) -> Error {
-        let namespace = self.namespace.as_ref().map(AsFd::as_fd);
+        let namespace = self.namespace.fd().map(AsFd::as_fd);
         move |error| match error.raw_os_error() {
             Some(errno) if Errno(errno) == Errno::PERM => MissingCapability::new(operation, needed, namespace).into(),
             _ => Error::io(operation)(error),

@@ -1,5 +1,16 @@
 //! Guides: one page for each thing that people do, with examples that run.
 //!
+//! An example runs as it stands in a program that begins like this, with the feature `sandbox`. Its flows are then those
+//! of a private network namespace, and it needs no root.
+//!
+//! ```standalone_crate
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let sandbox = conntrack::sandbox::Sandbox::enter()?;
+//!     // The example.
+//!     Ok(())
+//! }
+//! ```
+//!
 //! To use it:
 //!
 //! * [Dumping and filtering](dumping): reading the table, in whole and in part, and deleting from it.

@@ -1,6 +1,7 @@
 //! How to mirror.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
+use std::path::Path;
 use std::time::Duration;
 
 use super::Mirror;
@@ -8,6 +9,7 @@ use crate::connection::Conntrack;
 use crate::error::Error;
 use crate::events::{Events, Groups};
 use crate::filter::Filter;
+use crate::namespace::NetworkNamespace;
 
 /// Room for 6500 events, as the kernel doubles it.
 const RECEIVE_BUFFER: usize = 4 << 20;
@@ -26,14 +28,15 @@ const CHECK: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct MirrorBuilder {
     filter: Filter,
-    namespace: Option<OwnedFd>,
+    namespace: NetworkNamespace,
     receive_buffer: usize,
     check: Option<Duration>,
 }
 
 impl MirrorBuilder {
     pub(super) fn new() -> Self {
-        Self { filter: Filter::all(), namespace: None, receive_buffer: RECEIVE_BUFFER, check: Some(CHECK) }
+        let namespace = NetworkNamespace::default();
+        Self { filter: Filter::all(), namespace, receive_buffer: RECEIVE_BUFFER, check: Some(CHECK) }
     }
 
     /// Mirrors only the flows that meet this filter. A flow that starts to meet it is inserted then, and one that no
@@ -51,8 +54,16 @@ impl MirrorBuilder {
     /// # Errors
     /// The descriptor cannot be duplicated.
     pub fn netns(mut self, namespace: impl AsFd) -> Result<Self, Error> {
-        let fd = namespace.as_fd().try_clone_to_owned().map_err(Error::io("keeping the network namespace"))?;
-        self.namespace = Some(fd);
+        self.namespace = NetworkNamespace::of(namespace)?;
+        Ok(self)
+    }
+
+    /// Mirrors the network namespace at this path, such as `/run/netns/blue`, which `ip netns` makes.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn netns_path(mut self, path: impl AsRef<Path>) -> Result<Self, Error> {
+        self.namespace = NetworkNamespace::at(path)?;
         Ok(self)
     }
 
@@ -95,7 +106,7 @@ impl MirrorBuilder {
         let mut events =
             Events::builder().groups(Groups::FLOWS).filter(&self.filter.lasting()).receive_buffer(self.receive_buffer);
         let mut requests = Conntrack::builder();
-        if let Some(namespace) = &self.namespace {
+        if let Some(namespace) = self.namespace.fd() {
             events = events.netns(namespace)?;
             requests = requests.netns(namespace)?;
         }

@@ -36,6 +36,8 @@ pub enum Change {
 
 /// How it is known that a flow is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Removal {
     /// The kernel said so when it happened: a `DESTROY` event.

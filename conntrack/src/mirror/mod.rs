@@ -41,6 +41,8 @@
 
 mod builder;
 mod change;
+#[cfg(feature = "serde")]
+mod json;
 mod merge;
 mod pace;
 mod reconciler;
@@ -70,6 +72,8 @@ const LEAST_CHARGE: usize = 512;
 
 /// What a mirror has come across so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 #[non_exhaustive]
 pub struct MirrorStats {
     /// Overruns of the receive buffer.

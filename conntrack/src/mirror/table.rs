@@ -120,10 +120,10 @@ impl Table {
         self.slots.get(slot as usize)?.as_ref()
     }
 
-    /// Puts a flow in; what was at its original place is returned.
-    pub(super) fn insert(&mut self, entry: Entry) -> Option<Entry> {
+    /// Puts a flow in, in the place of what was at its original place.
+    pub(super) fn insert(&mut self, entry: Entry) {
         let orig = Place::of_orig(&entry.flow);
-        let before = self.remove(&orig);
+        self.remove(&orig);
         let (reply, id) = (Place::of_reply(&entry.flow), entry.flow.id);
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
@@ -135,7 +135,6 @@ impl Table {
             self.by_reply.insert(reply, slot);
             self.by_id.insert((id, slot));
         }
-        before
     }
 
     pub(super) fn remove(&mut self, orig: &Place) -> Option<Entry> {

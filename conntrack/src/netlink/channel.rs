@@ -8,7 +8,8 @@ use conntrack_spec::codec::Schema;
 
 use super::{Answer, BatchExchange, Exchange, Message, Messages, NLM_F_ACK, ProtocolError, Refusal, Request};
 use crate::error::{Errno, Error, KernelError};
-use crate::sys::socket::{Protocol, Received, Socket};
+use crate::namespace::NetworkNamespace;
+use crate::sys::socket::{Received, Socket};
 
 /// Bytes that are read at a time: the kernel fills up to 32 448 of them in a dump, and never more.
 const BUFFER: usize = 32 * 1024;
@@ -31,12 +32,7 @@ impl Channel {
     /// # Errors
     /// The socket cannot be opened. Privileges are looked at when a request is sent, not here.
     pub fn open() -> Result<Self, Error> {
-        Self::with_protocol(Protocol::Netfilter)
-    }
-
-    pub(crate) fn with_protocol(protocol: Protocol) -> Result<Self, Error> {
-        let socket = Socket::open(protocol).map_err(Error::io("opening a netlink socket"))?;
-        Ok(Self::over(socket))
+        NetworkNamespace::default().open_socket().map(Self::over)
     }
 
     pub(crate) fn over(socket: Socket) -> Self {
@@ -56,6 +52,16 @@ impl Channel {
 
     pub(crate) fn socket(&self) -> &Socket {
         &self.socket
+    }
+
+    /// The size of the receive buffer, as the kernel counts it.
+    pub(crate) fn receive_buffer(&self) -> Result<usize, Error> {
+        self.socket.receive_buffer().map_err(Error::io("reading the receive buffer's size"))
+    }
+
+    /// The size of the send buffer, as the kernel counts it.
+    pub(crate) fn send_buffer(&self) -> Result<usize, Error> {
+        self.socket.send_buffer().map_err(Error::io("reading the send buffer's size"))
     }
 
     /// Sends a request and hands each answer to `on_reply`, until the kernel says that it is done.

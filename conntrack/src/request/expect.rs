@@ -1,9 +1,7 @@
 //! Expectations.
 
 use conntrack_spec::uapi::{IPCTNL_MSG_EXP_DELETE, IPCTNL_MSG_EXP_GET, IPCTNL_MSG_EXP_NEW, NFNL_SUBSYS_CTNETLINK_EXP};
-use conntrack_spec::{
-    Decode, Encode, ExpectHelper, ExpectKey, ExpectMaster, ExpectUpdate, Family, NewExpect, NoAttributes,
-};
+use conntrack_spec::{Decode, Encode, ExpectHelper, ExpectKey, ExpectMaster, ExpectUpdate, Family, NewExpect};
 
 use super::NOTHING;
 use crate::check::{Check, UsageError};
@@ -68,7 +66,7 @@ pub fn delete_of_helper(helper: &ExpectHelper) -> Request<'_> {
 /// Deletes every expectation.
 #[must_use]
 pub fn flush() -> Request<'static> {
-    expectation::<NoAttributes>("flushing expectations", IPCTNL_MSG_EXP_DELETE, NOTHING)
+    expectation("flushing expectations", IPCTNL_MSG_EXP_DELETE, NOTHING)
 }
 
 fn expectation<'a, T: Encode + Decode>(operation: &'static str, number: u8, attributes: &'a T) -> Request<'a> {

@@ -21,8 +21,8 @@ pub enum Error {
     UserNamespace(#[source] io::Error),
     /// The process of an ordinary user has several threads, so that the kernel does not let it enter a user namespace.
     #[error(
-        "a process with several threads cannot enter a user namespace: run as root, \
-         or call `sandbox::enter_user_namespace` before it starts any"
+        "a process with several threads cannot enter a user namespace: run as root, or call \
+         `sandbox::enter_user_namespace` before it starts any, or `sandbox::run` if it is a `#[test]`"
     )]
     MultiThreaded,
     /// The system refused one of the steps.

@@ -28,7 +28,8 @@
 //! With `CAP_SYS_ADMIN` and `CAP_NET_ADMIN`, everywhere. An ordinary user needs a user namespace, and a process can enter
 //! one only while it has a single thread:
 //!
-//! * In a program, call [`run`], [`Sandbox::enter`] or [`enter_user_namespace`] before it starts threads.
+//! * In a program, call [`run`], [`Sandbox::enter`] or [`enter_user_namespace`] before it starts threads: before
+//!   `#[tokio::main]` does, for example.
 //! * In a `#[test]`, call [`run`] on the test's own thread: it runs the test again in a process of its own, from its
 //!   beginning. (It knows a test by the names in its stack; where they are stripped, this is [`Error::MultiThreaded`].)
 //! * In a test harness of your own, call [`enter_user_namespace`] first thing in `main`; then every thread can

@@ -3,22 +3,18 @@
 //! These are declarations like those of connection tracking, of another protocol. [`Sandbox::load`](super::Sandbox::load)
 //! sends them.
 
-use conntrack_spec::Encode;
 use conntrack_spec::codec::Writer;
 use conntrack_spec::header::NfGenMsg;
+use conntrack_spec::{Decode, Encode, NoAttributes};
 
 use super::Error;
 use super::datagram::Datagram;
 use super::error::Step;
-use crate::netlink::{NLM_F_ACK, NLM_F_CREATE};
+use crate::netlink::{NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END, NLM_F_ACK, NLM_F_CREATE};
 use crate::sys::socket::Protocol;
 
 /// `NFNL_SUBSYS_NFTABLES` (`linux/netfilter/nfnetlink.h`)
 const NFNL_SUBSYS_NFTABLES: u8 = 10;
-/// `NFNL_MSG_BATCH_BEGIN`, which names the subsystem in its `res_id`.
-const NFNL_MSG_BATCH_BEGIN: u16 = 16;
-/// `NFNL_MSG_BATCH_END`
-const NFNL_MSG_BATCH_END: u16 = 17;
 /// `NFPROTO_INET` (`linux/netfilter.h`): IPv4 and IPv6.
 const NFPROTO_INET: u8 = 1;
 
@@ -86,7 +82,7 @@ pub enum Change {
 }
 
 /// `enum nft_table_attributes`: what chains are in.
-#[derive(Clone, Debug, PartialEq, Eq, Encode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Table {
     /// Its name.
     #[nla(NFTA_TABLE_NAME)]
@@ -97,7 +93,7 @@ pub struct Table {
 ///
 /// A *base chain* has a [`hook`](Self::hook) and a [`kind`](Self::kind), and sees packets. Any other one does not,
 /// unless a rule jumps to it; but the kernel has all that its rules need at hand.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Chain {
     /// The table that it is in.
     #[nla(NFTA_CHAIN_TABLE)]
@@ -114,7 +110,7 @@ pub struct Chain {
 }
 
 /// `enum nft_hook_attributes`: where a base chain sees packets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Hook {
     /// `enum nf_inet_hooks`, such as [`NF_INET_PRE_ROUTING`].
     #[nla(NFTA_HOOK_HOOKNUM)]
@@ -214,22 +210,19 @@ impl Change {
     }
 }
 
-/// What the messages around a batch have beside their header.
-#[derive(Encode)]
-struct Nothing {}
-
 /// Makes `changes` to the ruleset of the calling thread's network namespace: all of them or none.
 pub(super) fn load(changes: &[Change]) -> Result<(), Error> {
     let edge = NfGenMsg { res_id: u16::from(NFNL_SUBSYS_NFTABLES).into(), ..NfGenMsg::default() };
     let inet = NfGenMsg { family: NFPROTO_INET, ..NfGenMsg::default() };
     let mut batch = Datagram::default();
-    batch.push(NFNL_MSG_BATCH_BEGIN, 0, &edge, &Nothing {})?;
+    // What is around a batch names the subsystem.
+    batch.push(NFNL_MSG_BATCH_BEGIN, 0, &edge, &NoAttributes {})?;
     for change in changes {
         let (number, attributes) = change.message();
         let kind = u16::from_be_bytes([NFNL_SUBSYS_NFTABLES, number]);
         batch.push(kind, NLM_F_ACK | NLM_F_CREATE, &inet, attributes)?;
     }
-    batch.push(NFNL_MSG_BATCH_END, 0, &edge, &Nothing {})?;
+    batch.push(NFNL_MSG_BATCH_END, 0, &edge, &NoAttributes {})?;
     // The first message is the batch's beginning, the last one its end.
     let nth = |seq: u32| (seq as usize).checked_sub(1).filter(|change| *change < changes.len());
     batch.send(Protocol::Netfilter, |seq| Step::Ruleset { change: nth(seq) })

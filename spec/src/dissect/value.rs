@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::codec::{ByteOrder, DecodeErrorKind, DecodePayload, Mode, Name, Wire};
-use crate::words;
+use crate::{number, words};
 
 /// The number in host byte order that a payload starts with, and its size, if it does.
 pub(super) fn host_order(wire: &Wire, payload: &[u8]) -> Option<(u64, usize)> {
@@ -29,9 +29,7 @@ fn try_meaning(wire: &Wire, payload: &[u8]) -> Result<String, DecodeErrorKind> {
     match *wire {
         Wire::Unsigned { size, order } => number(payload, size, order).map(|value| with_excess(value, found, size)),
         Wire::Signed { size, order } => {
-            let unused = 64_u32.saturating_sub(8 * u32::try_from(size).unwrap_or(8));
-            let value = number(payload, size, order)?.wrapping_shl(unused).cast_signed().wrapping_shr(unused);
-            Ok(with_excess(value, found, size))
+            number(payload, size, order).map(|value| with_excess(number::signed(value, size), found, size))
         }
         Wire::Named { of, names, bits, .. } => {
             let (Wire::Unsigned { size, order } | Wire::Signed { size, order }) = *of else {
@@ -55,12 +53,8 @@ fn try_meaning(wire: &Wire, payload: &[u8]) -> Result<String, DecodeErrorKind> {
 
 /// The first `size` bytes as a number.
 fn number(payload: &[u8], size: usize, order: ByteOrder) -> Result<u64, DecodeErrorKind> {
-    let bytes = payload.get(..size).ok_or(DecodeErrorKind::TooShort { found: payload.len(), expected: size })?;
-    let append = |value: u64, byte: &u8| value.wrapping_shl(8) | u64::from(*byte);
-    Ok(match order {
-        ByteOrder::Native if cfg!(target_endian = "little") => bytes.iter().rev().fold(0, append),
-        ByteOrder::Big | ByteOrder::Native => bytes.iter().fold(0, append),
-    })
+    let too_short = DecodeErrorKind::TooShort { found: payload.len(), expected: size };
+    number::unsigned(payload, size, order).ok_or(too_short)
 }
 
 fn address<T: DecodePayload>(payload: &[u8]) -> Result<T, DecodeErrorKind> {

@@ -39,7 +39,8 @@
 //! * Labels are the list of their numbers.
 //! * Texts are text, or the list of their bytes if they are not UTF-8. Other bytes are text in hex.
 //! * Attributes that are not declared, where they are kept, are in `other`: `{"type": 9, "payload": "0a0b"}`.
-//! * Events, which the crate `conntrack` has, say what they are: `{"event": "new", "flow": …, "origin": …}`.
+//! * Events, which the crate `conntrack` has, say what they are: `{"event": "new", "flow": …, "origin": …}`. So do the
+//!   changes of its mirror: `{"change": "removed", "flow": …, "how": "destroyed"}`.
 //! * [`PerCpu`](crate::PerCpu) is the object of its statistics, with `cpu` in it.
 //!
 //! What is written reads as the same value. The parts have the same forms by themselves, so that a struct of your own
@@ -92,6 +93,7 @@ objects! {
     TcpTimeouts UdpTimeouts UdpliteTimeouts IcmpTimeouts Icmpv6Timeouts SctpTimeouts DccpTimeouts GreTimeouts
     GenericTimeouts
     UserHelper UserHelperKey HelperTuple HelperPolicy HelperClass
+    NoAttributes ExtAck AttributePolicy
 }
 
 /// What is wrong with attributes that were made of an object, in the object's words.

@@ -2,8 +2,8 @@
 
 use super::node::{Key, Node};
 use super::shape::{self, Shape};
-use crate::codec::{Attribute, ByteOrder, Decode, Entry, Name, Schema, SchemaAttribute, Stream, Wire};
-use crate::{Labels, NoAttributes, TcpFlagBits};
+use crate::codec::{Attribute, Decode, Entry, Name, Schema, SchemaAttribute, Stream, Wire};
+use crate::{Labels, NoAttributes, TcpFlagBits, number};
 
 /// The object of a run of attributes.
 pub(super) fn attributes(schema: &'static Schema, bytes: &[u8]) -> Node {
@@ -85,15 +85,14 @@ fn try_payload(shape: Shape, payload: &[u8], beside: &[u8]) -> Option<Node> {
             Node::Map(vec![(Key::Borrowed("flags"), tcp_flags(flags)), (Key::Borrowed("mask"), tcp_flags(mask))])
         }
         Shape::Wire(wire) => match *wire {
-            Wire::Unsigned { size, order } => Node::Unsigned(number(payload, size, order)?),
+            Wire::Unsigned { size, order } => Node::Unsigned(number::unsigned(payload, size, order)?),
             Wire::Signed { size, order } => {
-                let unused = 64_u32.saturating_sub(8 * u32::try_from(size).ok()?);
-                let value = number(payload, size, order)?.wrapping_shl(unused).cast_signed().wrapping_shr(unused);
+                let value = number::signed(number::unsigned(payload, size, order)?, size);
                 u64::try_from(value).map_or(Node::Signed(value), Node::Unsigned)
             }
             Wire::Named { of, type_name, names, bits } => {
                 let (Wire::Unsigned { size, order } | Wire::Signed { size, order }) = *of else { return None };
-                let value = number(payload, size, order)?;
+                let value = number::unsigned(payload, size, order)?;
                 match shape::word(type_name, names, value) {
                     _ if bits => Node::List(bit_words(names, value)),
                     Some(word) => Node::Text(word),
@@ -115,15 +114,6 @@ pub(super) fn raw(attribute: &Attribute<'_>) -> Node {
         (Key::Borrowed("type"), Node::Unsigned(attribute.kind().into())),
         (Key::Borrowed("payload"), hex(attribute.payload())),
     ])
-}
-
-fn number(payload: &[u8], size: usize, order: ByteOrder) -> Option<u64> {
-    let append = |value: u64, byte: &u8| value.wrapping_shl(8) | u64::from(*byte);
-    let bytes = payload.get(..size)?.iter();
-    Some(match order {
-        ByteOrder::Native if cfg!(target_endian = "little") => bytes.rev().fold(0, append),
-        ByteOrder::Big | ByteOrder::Native => bytes.fold(0, append),
-    })
 }
 
 fn address(payload: &[u8]) -> Option<std::net::IpAddr> {

@@ -8,7 +8,7 @@ use super::hex;
 use super::node::{Key, Node};
 use super::shape::{self, Shape};
 use crate::codec::{ByteOrder, Decode, Entry, NLA_F_NESTED, Name, RawAttribute, Schema, SchemaAttribute, Wire, Writer};
-use crate::{Labels, NoAttributes, TcpFlagBits};
+use crate::{Labels, NoAttributes, TcpFlagBits, number};
 
 /// A value that is not what its place is for. Printed: `orig.src: "10.0.0" is no IP address`.
 #[derive(Debug)]
@@ -232,8 +232,7 @@ fn signed(node: &Node, size: usize, order: ByteOrder) -> Result<Vec<u8>, Misfit>
         Node::Unsigned(value) => i64::try_from(value).map_err(|_| range())?,
         _ => return Err(range()),
     };
-    let unused = 64_u32.saturating_sub(8 * u32::try_from(size).unwrap_or(8));
-    if value.wrapping_shl(unused).wrapping_shr(unused) != value {
+    if number::signed(value.cast_unsigned(), size) != value {
         return Err(range());
     }
     let bytes = value.to_be_bytes();

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::key::write_key;
 use super::tuple::NamedEnds;
 use crate::codec::Name;
 use crate::{Expect, ExpectFlags, ExpectKey, words};
@@ -33,10 +34,6 @@ impl fmt::Display for ExpectFlags {
 impl fmt::Display for ExpectKey {
     /// The tuple, then the zone and the id if there are any.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.tuple)?;
-        if let Some(zone) = self.zone {
-            write!(f, " zone={zone}")?;
-        }
-        self.id.map_or(Ok(()), |id| write!(f, " id={id}"))
+        write_key(f, self.tuple, self.zone, self.id)
     }
 }

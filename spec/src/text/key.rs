@@ -21,10 +21,20 @@ impl fmt::Display for FlowKey {
     /// The tuple, then the zone of both directions and the id if there are any:
     /// `udp src=10.0.0.1 dst=10.0.0.2 sport=5353 dport=53 zone=7 id=305419896`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.tuple)?;
-        if let Some(zone) = self.zone {
-            write!(f, " zone={zone}")?;
-        }
-        self.id.map_or(Ok(()), |id| write!(f, " id={id}"))
+        write_key(f, self.tuple, self.zone, self.id)
     }
+}
+
+/// The words of a key.
+pub(super) fn write_key(
+    f: &mut fmt::Formatter<'_>,
+    tuple: impl fmt::Display,
+    zone: Option<u16>,
+    id: Option<impl fmt::Display>,
+) -> fmt::Result {
+    write!(f, "{tuple}")?;
+    if let Some(zone) = zone {
+        write!(f, " zone={zone}")?;
+    }
+    id.map_or(Ok(()), |id| write!(f, " id={id}"))
 }

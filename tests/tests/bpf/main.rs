@@ -8,7 +8,7 @@ use conntrack::bpf::Program;
 use conntrack::codec::decode;
 use conntrack::netlink::NLM_F_MULTI;
 use conntrack::{Family, Filter, Flow, L4, Protocol, Status, TcpState, Tuple};
-use conntrack_tests::bpf::{Run, check, run};
+use conntrack_tests::bpf::{Run, check, longest_filter, run};
 use conntrack_tests::captures;
 use conntrack_tests::generate::fixed;
 use events::{
@@ -290,21 +290,6 @@ fn what_is_no_flow_passes() {
     }
 }
 
-/// Every criterion there is, with as many words as it can have.
-fn longest() -> Filter {
-    let net: IpNet = "fd00::8000:0:0:1/128".parse().unwrap();
-    let ports =
-        |filter: Filter| filter.orig_src_port(1..=2).orig_dst_port(1..=2).reply_src_port(1..=2).reply_dst_port(1..=2);
-    ports(Filter::new().ipv6().orig_src(net).orig_dst(net).reply_src(net).reply_dst(net))
-        .mark_masked(1, 3)
-        .status(Status::ASSURED)
-        .zone(7)
-        .tcp_state(TcpState::ESTABLISHED)
-        .icmp_id(1)
-        .icmp_type(8)
-        .icmp_code(0)
-}
-
 #[test]
 fn the_kernel_takes_programs_of_every_length() {
     let length = |filter: &Filter| {
@@ -313,7 +298,8 @@ fn the_kernel_takes_programs_of_every_length() {
         program.instructions().len()
     };
     assert_eq!(length(&Filter::all()), 1);
-    assert!((200..400).contains(&length(&longest())), "{}", length(&longest()));
+    let longest = length(&longest_filter());
+    assert!((200..400).contains(&longest), "{longest}");
 }
 
 #[test]

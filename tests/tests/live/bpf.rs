@@ -1,7 +1,6 @@
 //! Filters in the kernel: of whatever happens, exactly the events that match arrive, and the others cost nothing.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use conntrack::sandbox::nftables::{Change, Table};
 use conntrack::sandbox::{Failure, Sandbox};
@@ -9,8 +8,10 @@ use conntrack::{
     Changes, Conntrack, Event, Events, Family, Filter, Flow, FlowKey, Groups, NewFlow, ProtoInfo, ProtoInfoTcp,
     Protocol, Status, TcpState, Tuple,
 };
+use conntrack_tests::bpf::longest_filter;
 use ipnet::IpNet;
 
+use crate::common::{LONG, PATIENCE};
 use crate::{Outcome, cases, filter, holds, same};
 
 cases! {
@@ -23,9 +24,6 @@ cases! {
 
 /// `NFNLGRP_NFTABLES`
 const NFTABLES: Groups = Groups::from_bits_retain(1 << 6);
-
-/// No event takes so long; a test that waits for this has failed.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 fn net(text: &str) -> IpNet {
     text.parse().unwrap_or_default()
@@ -109,7 +107,7 @@ fn flows() -> Vec<NewFlow> {
 /// Makes events of every sort.
 fn act(sandbox: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
-    let flows: Vec<_> = flows().into_iter().map(|flow| flow.timeout(Duration::from_secs(600))).collect();
+    let flows: Vec<_> = flows().into_iter().map(|flow| flow.timeout(LONG)).collect();
     for flow in &flows {
         ct.create(flow)?;
     }
@@ -181,7 +179,7 @@ fn tiny(filter: &Filter) -> Result<Events, conntrack::Error> {
 
 fn create(ct: &Conntrack, ports: std::ops::Range<u16>) -> Outcome {
     for port in ports {
-        ct.create(&NewFlow::udp(v4(1, port), v4(2, 53)).timeout(Duration::from_secs(600)))?;
+        ct.create(&NewFlow::udp(v4(1, port), v4(2, 53)).timeout(LONG))?;
     }
     Ok(())
 }
@@ -216,24 +214,7 @@ fn what_is_dropped_is_not_counted_as_lost(_: &Sandbox) -> Outcome {
 }
 
 fn the_longest_program_is_taken(_: &Sandbox) -> Outcome {
-    let host = net("fd00:0:0:1:8000::1/128");
-    let everything = Filter::new()
-        .ipv6()
-        .orig_src(host)
-        .orig_dst(host)
-        .reply_src(host)
-        .reply_dst(host)
-        .orig_src_port(1..=2)
-        .orig_dst_port(1..=2)
-        .reply_src_port(1..=2)
-        .reply_dst_port(1..=2)
-        .icmp_id(1)
-        .icmp_type(8)
-        .icmp_code(0)
-        .mark_masked(1, 3)
-        .status(Status::ASSURED)
-        .zone(7)
-        .tcp_state(TcpState::ESTABLISHED);
+    let everything = longest_filter();
     holds!(everything.compile()?.instructions().len() > usize::from(u8::MAX));
     listen(&everything)?;
     Ok(())

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use conntrack::sandbox::{Namespace, Sandbox};
-use conntrack::{Command, Conntrack, Family, FlowId, NewFlow};
+use conntrack::{Command, Conntrack, Family, FlowId};
 
-use crate::{LONG, Outcome, cases, holds, same};
+use crate::common::udp;
+use crate::{Outcome, cases, holds, same};
 
 cases! {
     is_empty_at_first,
@@ -22,9 +23,7 @@ cases! {
 const MANY: u16 = 3000;
 
 fn fill(ct: &Conntrack) -> Outcome {
-    let flow =
-        |port| NewFlow::udp(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 53).into()).mark(port.into()).timeout(LONG);
-    let created = ct.batch((0..MANY).map(|port| Command::Create(flow(port)))).run()?;
+    let created = ct.batch((0..MANY).map(|port| Command::Create(udp(port).mark(port.into())))).run()?;
     same!(created, u64::from(MANY));
     Ok(())
 }
@@ -85,7 +84,7 @@ fn can_be_dropped_half_way(_: &Sandbox) -> Outcome {
     fill(&ct)?;
     for taken in [0, 1, 500] {
         same!(ct.dump()?.take(taken).collect::<Result<Vec<_>, _>>()?.len(), taken);
-        holds!(ct.get(&NewFlow::udp(([10, 0, 0, 1], 1).into(), ([10, 0, 0, 2], 53).into()).orig.into())?.is_some());
+        holds!(ct.get(&udp(1).orig.into())?.is_some());
     }
     same!(ct.dump()?.count(), usize::from(MANY));
     Ok(())

@@ -13,6 +13,7 @@ use rustix::net::netlink::{NETFILTER, SocketAddrNetlink};
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
 use rustix::thread::CapabilitySet;
 
+use crate::common::{PATIENCE, udp};
 use crate::privilege::without;
 use crate::{Outcome, cases, holds, same};
 
@@ -39,13 +40,6 @@ cases! {
     refuses_to_listen_to_nothing,
 }
 
-/// No event takes so long; a test that waits for this has failed.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-fn flow(port: u16) -> NewFlow {
-    NewFlow::udp(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 53).into()).timeout(Duration::from_secs(600))
-}
-
 /// The next event, which must come.
 fn next<T: conntrack::Decode>(events: &mut Events<T>) -> Result<Event<T>, Box<dyn std::error::Error + Send + Sync>> {
     events.next_timeout(PATIENCE)?.ok_or_else(|| "no event came".into())
@@ -58,7 +52,7 @@ fn drain(events: &mut Events) -> Result<Vec<Event>, Error> {
 
 fn create(ct: &Conntrack, ports: std::ops::Range<u16>) -> Outcome {
     let count = u64::try_from(ports.len())?;
-    same!(ct.batch(ports.map(|port| Command::Create(flow(port)))).run()?, count);
+    same!(ct.batch(ports.map(|port| Command::Create(udp(port)))).run()?, count);
     Ok(())
 }
 
@@ -70,7 +64,7 @@ fn port(event: &Event) -> Option<u16> {
 fn tells_new_update_and_destroy_apart(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
     let mut events = Events::subscribe(Groups::ALL)?;
-    let new = flow(1).mark(7);
+    let new = udp(1).mark(7);
     let key = new.orig.into();
     ct.create(&new)?;
     ct.update(&key, &Changes::new().mark(8))?;
@@ -97,9 +91,9 @@ fn each_group_has_its_own(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
     for group in [Groups::NEW, Groups::UPDATE, Groups::DESTROY] {
         let mut events = Events::subscribe(group)?;
-        ct.create(&flow(1))?;
-        ct.update(&flow(1).orig.into(), &Changes::new().mark(8))?;
-        ct.delete(&flow(1).orig.into())?;
+        ct.create(&udp(1))?;
+        ct.update(&udp(1).orig.into(), &Changes::new().mark(8))?;
+        ct.delete(&udp(1).orig.into())?;
         let found = drain(&mut events)?;
         same!(found.iter().map(|event| event.origin().map(|origin| origin.group)).collect::<Vec<_>>(), [Some(group)]);
         let variant = match &found[..] {
@@ -179,9 +173,9 @@ fn decodes_projections(_: &Sandbox) -> Outcome {
     }
     let ct = Conntrack::open()?;
     let mut events = Events::subscribe_as::<Marked>(Groups::NEW)?;
-    ct.create(&flow(1).mark(7))?;
-    ct.create(&flow(2))?;
-    let id = |port| ct.get(&flow(port).orig.into()).map(|flow| flow.map(|flow| flow.id));
+    ct.create(&udp(1).mark(7))?;
+    ct.create(&udp(2))?;
+    let id = |port| ct.get(&udp(port).orig.into()).map(|flow| flow.map(|flow| flow.id));
     same!(next(&mut events)?.flow(), Some(&Marked { id: id(1)?.ok_or("no flow")?, mark: Some(7) }));
     same!(next(&mut events)?.flow(), Some(&Marked { id: id(2)?.ok_or("no flow")?, mark: Some(0) }));
     Ok(())
@@ -284,7 +278,7 @@ fn is_of_the_builders_namespace(_: &Sandbox) -> Outcome {
     let other = Namespace::new()?;
     let mut here = Events::subscribe(Groups::NEW)?;
     let mut there = Events::builder().netns(&other)?.groups(Groups::NEW).subscribe()?;
-    Conntrack::builder().netns(&other)?.open()?.create(&flow(1))?;
+    Conntrack::builder().netns(&other)?.open()?.create(&udp(1))?;
     same!(port(&next(&mut there)?), Some(1));
     same!(here.try_next()?, None);
     Ok(())
@@ -297,9 +291,9 @@ fn hears_all_namespaces_that_have_an_id(sandbox: &Sandbox) -> Outcome {
     let mut events = Events::builder().groups(Groups::NEW).all_namespaces(true).subscribe()?;
     let mut only_here = Events::subscribe(Groups::NEW)?;
     for (port, namespace) in [(1, &unnamed), (2, &blue), (3, &red)] {
-        Conntrack::builder().netns(namespace)?.open()?.create(&flow(port))?;
+        Conntrack::builder().netns(namespace)?.open()?.create(&udp(port))?;
     }
-    Conntrack::open()?.create(&flow(4))?;
+    Conntrack::open()?.create(&udp(4))?;
     let from = |event: &Event| (port(event), event.origin().and_then(|origin| origin.nsid));
     let found: Vec<_> = drain(&mut events)?.iter().map(from).collect();
     same!(found, [(Some(2), Some(7)), (Some(3), Some(8)), (Some(4), None)]);
@@ -315,9 +309,9 @@ fn drops_what_other_processes_send(_: &Sandbox) -> Outcome {
         rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(NETFILTER))?;
     // What a new flow looks like, as far as the header goes.
     let message = [20, 0, 0x0100, 0x600, 0, 0, 0, 0, 0, 0].map(u16::to_ne_bytes).concat();
-    ct.create(&flow(1))?;
+    ct.create(&udp(1))?;
     rustix::net::sendto(&spoofer, &message, SendFlags::empty(), &SocketAddrNetlink::new(events.port(), 0))?;
-    ct.create(&flow(2))?;
+    ct.create(&udp(2))?;
     same!(drain(&mut events)?.iter().map(port).collect::<Vec<_>>(), [Some(1), Some(2)]);
     same!((events.counters().received, events.counters().spoofed), (2, 1));
     Ok(())
@@ -330,7 +324,7 @@ fn other_subsystems_are_unknown(sandbox: &Sandbox) -> Outcome {
     const SUBSYSTEM: u16 = 10;
     let mut events = Events::subscribe(Groups::NEW | NFTABLES)?;
     sandbox.enable_nat()?;
-    Conntrack::open()?.create(&flow(1))?;
+    Conntrack::open()?.create(&udp(1))?;
     let mut found = drain(&mut events)?;
     same!(found.pop().as_ref().and_then(port), Some(1));
     holds!(!found.is_empty());
@@ -353,8 +347,8 @@ fn one_undecodable_message_is_not_the_end(_: &Sandbox) -> Outcome {
     }
     let ct = Conntrack::open()?;
     let mut events = Events::subscribe_as::<Zoned>(Groups::NEW)?;
-    ct.create(&flow(1))?;
-    ct.create(&flow(2).zone(9))?;
+    ct.create(&udp(1))?;
+    ct.create(&udp(2).zone(9))?;
     let Some(Err(Error::Undecodable(undecodable))) = events.next() else { return Err("decoded".into()) };
     same!(undecodable.reason.to_string(), "decoding a message: missing CTA_ZONE (at byte 0)");
     let length = undecodable.bytes.first_chunk().map(|length| u32::from_ne_bytes(*length));
@@ -370,10 +364,10 @@ fn a_filter_selects(_: &Sandbox) -> Outcome {
     let filter = Filter::new().udp().orig_src_port(2..=3).mark(5);
     let mut events = Events::builder().filter(&filter).subscribe()?;
     for port in 1..5 {
-        ct.create(&flow(port).mark(5))?;
+        ct.create(&udp(port).mark(5))?;
     }
-    ct.update(&flow(2).orig.into(), &Changes::new().mark(6))?;
-    ct.delete(&flow(3).orig.into())?;
+    ct.update(&udp(2).orig.into(), &Changes::new().mark(6))?;
+    ct.delete(&udp(3).orig.into())?;
     let found = drain(&mut events)?;
     let found: Vec<_> = found.iter().map(|event| (port(event), matches!(event, Event::Destroy(..)))).collect();
     same!(found, [(Some(2), false), (Some(3), false), (Some(3), true)]);
@@ -388,7 +382,7 @@ fn waits_as_long_as_it_is_told(_: &Sandbox) -> Outcome {
     std::thread::scope(|scope| {
         let (sender, receiver) = std::sync::mpsc::channel();
         scope.spawn(move || sender.send(next(&mut events).map(|event| port(&event))));
-        Conntrack::open()?.create(&flow(1))?;
+        Conntrack::open()?.create(&udp(1))?;
         same!(receiver.recv_timeout(PATIENCE)??, Some(1));
         Ok(())
     })

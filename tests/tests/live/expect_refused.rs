@@ -9,6 +9,7 @@ use conntrack::{
     Tuple, UsageError,
 };
 
+use crate::common::errno;
 use crate::expect::{ends, ftp, helper, only, sip, tcp, udp};
 use crate::{Outcome, cases, holds, same};
 
@@ -18,10 +19,6 @@ cases! {
     lookup_errors,
     too_many_of_the_namespace,
     refuses_before_sending,
-}
-
-fn errno(result: Result<(), Error>) -> Option<Errno> {
-    result.err().and_then(|error| error.errno())
 }
 
 fn creation_errors(_: &Sandbox) -> Outcome {

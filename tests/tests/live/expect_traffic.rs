@@ -1,11 +1,11 @@
 //! Expectations, and real packets that match them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream, UdpSocket};
-use std::time::Duration;
 
 use conntrack::sandbox::Sandbox;
 use conntrack::{Conntrack, Event, Events, ExpectFlags, Groups, NewExpect, NewFlow, Status, Tuple};
 
+use crate::common::PATIENCE;
 use crate::expect::{helper, only};
 use crate::{Outcome, cases, holds, same};
 
@@ -42,7 +42,7 @@ fn a_connection_that_matches_is_expected(_: &Sandbox) -> Outcome {
 
         let (mut arrived, mut used) = (None, None);
         while arrived.is_none() || used.is_none() {
-            match events.next_timeout(Duration::from_secs(5))?.ok_or("no event")? {
+            match events.next_timeout(PATIENCE)?.ok_or("no event")? {
                 Event::New(flow, _) if flow.orig == child => arrived = Some(flow),
                 Event::ExpectDestroy(expect, origin) => used = Some((expect, origin)),
                 _ => {}
@@ -69,7 +69,7 @@ fn a_connection_that_matches_is_expected(_: &Sandbox) -> Outcome {
 
 /// Sends a datagram over loopback and returns once it has arrived; the flow's original tuple.
 fn datagram(to: &UdpSocket) -> Result<Tuple, std::io::Error> {
-    to.set_read_timeout(Some(Duration::from_secs(5)))?;
+    to.set_read_timeout(Some(PATIENCE))?;
     let from = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     from.send_to(b"expected", to.local_addr()?)?;
     to.recv(&mut [0; 16])?;

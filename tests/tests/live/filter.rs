@@ -11,7 +11,8 @@ use conntrack::{
 };
 use ipnet::IpNet;
 
-use crate::{LONG, Outcome, cases, holds, same};
+use crate::common::LONG;
+use crate::{Outcome, cases, holds, same};
 
 cases! {
     dumps_what_it_says,

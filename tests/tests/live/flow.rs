@@ -10,7 +10,8 @@ use conntrack::{
     Protocol, Seconds, Status, TcpState, Tuple, UsageError,
 };
 
-use crate::{LONG, Outcome, cases, holds, same};
+use crate::common::udp;
+use crate::{Outcome, cases, holds, same};
 
 cases! {
     creates_what_was_asked,
@@ -44,11 +45,6 @@ fn ends(port: u16) -> (SocketAddr, SocketAddr) {
 fn ends6(port: u16) -> (SocketAddr, SocketAddr) {
     let net = |last| IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, last]);
     (SocketAddr::new(net(1), port), SocketAddr::new(net(2), 443))
-}
-
-fn udp(port: u16) -> NewFlow {
-    let (client, server) = ends(port);
-    NewFlow::udp(client, server).timeout(LONG)
 }
 
 fn creates_what_was_asked(_: &Sandbox) -> Outcome {

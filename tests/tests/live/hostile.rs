@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use conntrack::sandbox::{Failure, Namespace, Sandbox};
-use conntrack::{Changes, Command, Conntrack, Errno, Error, Event, Events, Filter, Flow, FlowKey, NewFlow};
+use conntrack::{Changes, Command, Conntrack, Errno, Error, Event, Events, Filter, Flow, FlowKey};
 use rustix::net::netlink::{NETFILTER, SocketAddrNetlink};
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, sendto};
 use rustix::thread::CapabilitySet;
 
+use crate::common::{PATIENCE, udp};
 use crate::privilege::without;
 use crate::{Outcome, cases, holds, same};
 
@@ -28,22 +29,16 @@ cases! {
     the_smallest_buffers,
 }
 
-/// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// `struct nlmsghdr` and `struct nlmsgerr`
 const ERROR: usize = 36;
 
-fn flow(port: u16) -> NewFlow {
-    NewFlow::udp(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 53).into()).timeout(Duration::from_secs(600))
-}
-
 fn key(port: u16) -> FlowKey {
-    flow(port).orig.into()
+    udp(port).orig.into()
 }
 
 fn fill(ct: &Conntrack, ports: std::ops::Range<u16>) -> Outcome {
     let count = u64::try_from(ports.len())?;
-    same!(ct.batch(ports.map(|port| Command::Create(flow(port)))).run()?, count);
+    same!(ct.batch(ports.map(|port| Command::Create(udp(port)))).run()?, count);
     Ok(())
 }
 
@@ -150,11 +145,11 @@ fn forged_answers_are_none(_: &Sandbox) -> Outcome {
     forge(1..9)?;
     same!(ct.get(&key(1))?, None);
     forge(2..9)?;
-    ct.create(&flow(1))?;
+    ct.create(&udp(1))?;
     forge(3..9)?;
-    same!(ct.get(&key(1))?.map(|flow| flow.orig), Some(flow(1).orig));
+    same!(ct.get(&key(1))?.map(|flow| flow.orig), Some(udp(1).orig));
     forge(4..9)?;
-    holds!(ct.create(&flow(1)).is_err_and(|error| error.is_exists()));
+    holds!(ct.create(&udp(1)).is_err_and(|error| error.is_exists()));
     forge(5..9)?;
     ct.update(&key(1), &Changes::new().mark(7))?;
     forge(6..9)?;
@@ -217,13 +212,13 @@ fn an_overrun_is_over_when_it_was_told(_: &Sandbox) -> Outcome {
     for _ in 0..3 {
         while neighbour.send(ct.port(), &answer(0, ct.port(), 0)).is_ok() {}
         // The answer finds no room: whether the flow was created cannot be known.
-        holds!(matches!(ct.create(&flow(1)), Err(Error::Overrun)));
+        holds!(matches!(ct.create(&udp(1)), Err(Error::Overrun)));
         // From the next request on, it can.
         holds!(ct.get(&key(1))?.is_some());
         same!(ct.delete(&key(1))?, true);
     }
     while neighbour.send(ct.port(), &answer(0, ct.port(), 0)).is_ok() {}
-    let results: Vec<_> = ct.batch((0..3).map(|port| Command::Create(flow(port)))).collect();
+    let results: Vec<_> = ct.batch((0..3).map(|port| Command::Create(udp(port)))).collect();
     holds!(matches!(results.last(), Some(Err(Error::Overrun))), "{results:?}");
     let results: Vec<_> = ct.batch((0..3).map(|port| Command::Delete(key(port)))).collect();
     holds!(results.len() == 3 && results.iter().all(Result::is_ok), "{results:?}");
@@ -237,11 +232,11 @@ fn an_answer_that_comes_too_late_is_not_the_next_ones(_: &Sandbox) -> Outcome {
     let neighbour = Neighbour::new()?;
     for turn in 1..20 {
         neighbour.send(ct.port(), &answer(turn, ct.port(), 0))?;
-        let late = ct.create(&flow(1));
+        let late = ct.create(&udp(1));
         holds!(matches!(late, Err(Error::Timeout(_))), "{late:?}");
         // It was created; that was said behind the forgery, and is still there to be read.
         holds!(patient.get(&key(1))?.is_some());
-        let next = ct.create(&flow(1));
+        let next = ct.create(&udp(1));
         holds!(next.as_ref().is_err_and(Error::is_exists), "{next:?}");
         holds!(ct.get(&key(1))?.is_some());
         same!(ct.get(&key(2))?, None);
@@ -364,11 +359,11 @@ fn a_namespace_that_ends_under_a_listener_to_all(sandbox: &Sandbox) -> Outcome {
         }
     }
     let ct = Conntrack::open()?;
-    ct.create(&flow(1))?;
+    ct.create(&udp(1))?;
     loop {
         match events.next_timeout(PATIENCE)? {
             Some(Event::New(flow, origin)) if origin.nsid.is_none() => {
-                same!(flow.orig, self::flow(1).orig);
+                same!(flow.orig, udp(1).orig);
                 return Ok(());
             }
             Some(Event::Destroy(..)) => {}
@@ -385,7 +380,7 @@ fn the_smallest_buffers(_: &Sandbox) -> Outcome {
     let mut events = Events::builder().receive_buffer(0).subscribe()?;
     soon("a batch", || fill(&ct, 0..MANY))?;
     // Each of them is refused, which the kernel says in as many messages.
-    let refused = ct.batch((0..MANY).map(|port| Command::Create(flow(port))));
+    let refused = ct.batch((0..MANY).map(|port| Command::Create(udp(port))));
     same!(refused.filter(|result| result.as_ref().is_err_and(Error::is_exists)).count(), usize::from(MANY));
     same!(soon("a dump", || Ok(ct.dump()?.collect::<Result<Vec<_>, _>>()?.len()))?, usize::from(MANY));
     let (mut told, mut arrived) = (0, 0);

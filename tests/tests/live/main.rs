@@ -7,6 +7,7 @@
 mod batch;
 mod bpf;
 mod builder;
+mod common;
 mod differential;
 mod dump;
 mod events;
@@ -31,15 +32,11 @@ mod tokio;
 
 use std::fmt::Display;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use conntrack::sandbox::{self, Failure, Namespace, Sandbox};
 use libtest_mimic::{Arguments, Trial};
 
 type Outcome = Result<(), Failure>;
-
-/// What flows of a test live, so that none expires while the test waits for a processor.
-const LONG: Duration = Duration::from_secs(3600);
 
 /// A test.
 struct Case {

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use conntrack::sandbox::{Namespace, Sandbox};
 use conntrack::{
     Change, Changes, Command, Conntrack, Error, Events, Family, Filter, Flow, FlowId, FlowKey, FlowUpdate, Groups,
-    Labels, Mirror, NewFlow, Removal, Status, Tuple,
+    Labels, Mirror, Removal, Status, Tuple,
 };
 use rustix::thread::CapabilitySet;
 
+use crate::common::{PATIENCE, udp};
 use crate::privilege::without;
 use crate::{Outcome, cases, holds, same};
 
@@ -28,13 +29,6 @@ cases! {
     is_of_the_builders_namespace,
     changes_that_are_not_taken_come_again,
     says_which_capability_is_missing,
-}
-
-/// Nothing takes so long; a test that waits for this has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-fn flow(port: u16) -> NewFlow {
-    NewFlow::udp(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 53).into()).timeout(Duration::from_secs(600))
 }
 
 /// The changes until `enough` says so.
@@ -105,13 +99,13 @@ pub(crate) fn equals_a_dump(mirror: &Mirror, ct: &Conntrack) -> Outcome {
 fn starts_with_what_is_there(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
     let ports = 0..3000;
-    ct.batch(ports.clone().map(|port| Command::Create(flow(port).mark(u32::from(port))))).run()?;
+    ct.batch(ports.clone().map(|port| Command::Create(udp(port).mark(u32::from(port))))).run()?;
     let mut mirror = Mirror::start(&Filter::all())?;
     same!(mirror.len(), ports.len());
     equals_a_dump(&mirror, &ct)?;
     same!(mirror.try_changes()?.len(), 0);
     for port in [0, 17, 2999] {
-        let there = ct.get(&flow(port).orig.into())?.ok_or("no flow")?;
+        let there = ct.get(&udp(port).orig.into())?.ok_or("no flow")?;
         for key in [FlowKey::new(there.orig), FlowKey::by_reply(there.reply), there.key()] {
             same!(mirror.get(&key).map(|flow| (flow.id, flow.mark)), Some((there.id, Some(u32::from(port)))));
         }
@@ -119,20 +113,20 @@ fn starts_with_what_is_there(_: &Sandbox) -> Outcome {
         let another = FlowKey::new(there.orig).with_id(FlowId([!there.id.0[0], 0, 0, 0]));
         same!(mirror.get(&another), None);
     }
-    same!(mirror.get(&flow(3000).orig.into()), None);
+    same!(mirror.get(&udp(3000).orig.into()), None);
     Ok(())
 }
 
 fn tells_each_change_once_and_in_order(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
     let mut mirror = Mirror::start(&Filter::all())?;
-    ct.create(&flow(1).mark(7))?;
-    ct.create(&flow(2))?;
-    ct.update(&flow(1).orig.into(), &Changes::new().mark(8))?;
+    ct.create(&udp(1).mark(7))?;
+    ct.create(&udp(2))?;
+    ct.update(&udp(1).orig.into(), &Changes::new().mark(8))?;
     // A change of nothing is an event and no change.
-    ct.update(&flow(1).orig.into(), &Changes::new().timeout(Duration::from_secs(60)))?;
-    ct.delete(&flow(2).orig.into())?;
-    ct.create(&flow(2).mark(9))?;
+    ct.update(&udp(1).orig.into(), &Changes::new().timeout(Duration::from_secs(60)))?;
+    ct.delete(&udp(2).orig.into())?;
+    ct.create(&udp(2).mark(9))?;
     let changes = changes(&mut mirror, 5)?;
     same!(
         told(&changes),
@@ -211,13 +205,13 @@ fn an_end_brings_the_last_counters(sandbox: &Sandbox) -> Outcome {
 fn churn(ct: &Conntrack, rounds: u16) {
     for round in 0..rounds {
         let ports = || (0..400).filter(move |port: &u16| !(port + round).is_multiple_of(3));
-        let commands = ports().map(|port| Command::Create(flow(port).mark(u32::from(round))));
+        let commands = ports().map(|port| Command::Create(udp(port).mark(u32::from(round))));
         ct.batch(commands).for_each(drop);
         let changes =
-            |port: u16| FlowUpdate { key: flow(port).orig.into(), changes: Changes::new().mark(u32::from(port)) };
+            |port: u16| FlowUpdate { key: udp(port).orig.into(), changes: Changes::new().mark(u32::from(port)) };
         ct.batch(ports().filter(|port| port.is_multiple_of(5)).map(|port| Command::Update(changes(port))))
             .for_each(drop);
-        let gone = ports().filter(|port| port % 4 == round % 4).map(|port| Command::Delete(flow(port).orig.into()));
+        let gone = ports().filter(|port| port % 4 == round % 4).map(|port| Command::Delete(udp(port).orig.into()));
         ct.batch(gone).for_each(drop);
     }
 }
@@ -262,9 +256,9 @@ fn equals_the_table_after_churn(_: &Sandbox) -> Outcome {
 
 fn finds_what_it_missed(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
-    ct.batch((0..100).map(|port| Command::Create(flow(port)))).run()?;
+    ct.batch((0..100).map(|port| Command::Create(udp(port)))).run()?;
     let mut mirror = Mirror::builder().receive_buffer(1).check_every(None).start()?;
-    ct.batch((0..50).map(|port| Command::Delete(flow(port).orig.into()))).run()?;
+    ct.batch((0..50).map(|port| Command::Delete(udp(port).orig.into()))).run()?;
     let changes = changes_until(&mut mirror, |mirror, changes| changes.len() >= 50 && mirror.is_synchronised())?;
     // One event fits the buffer, and the others are lost.
     let told = told(&changes);
@@ -280,11 +274,11 @@ fn finds_what_it_missed(_: &Sandbox) -> Outcome {
 fn finds_flows_that_end_silently(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
     std::fs::write("/proc/sys/net/netfilter/nf_conntrack_events", "0")?;
-    ct.create(&flow(1))?;
+    ct.create(&udp(1))?;
     let mut mirror = Mirror::builder().check_every(Duration::from_millis(50)).start()?;
     same!(mirror.len(), 1);
-    ct.delete(&flow(1).orig.into())?;
-    ct.create(&flow(2))?;
+    ct.delete(&udp(1).orig.into())?;
+    ct.create(&udp(2))?;
     let changes = changes(&mut mirror, 2)?;
     let mut told = told(&changes);
     told.sort_unstable();
@@ -297,10 +291,10 @@ fn finds_labels_that_were_cleared(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
     let mut labels = Labels::default();
     labels.insert(5);
-    ct.create(&flow(1).labels(labels))?;
+    ct.create(&udp(1).labels(labels))?;
     let mut mirror = Mirror::builder().check_every(None).start()?;
     same!(mirror.iter().map(|flow| flow.labels).collect::<Vec<_>>(), [Some(labels)]);
-    ct.update(&flow(1).orig.into(), &Changes::new().labels(Labels::default()))?;
+    ct.update(&udp(1).orig.into(), &Changes::new().labels(Labels::default()))?;
     changes(&mut mirror, 1)?;
     same!(mirror.iter().map(|flow| flow.labels).collect::<Vec<_>>(), [None]);
     same!(mirror.stats().questions, 1);
@@ -309,20 +303,20 @@ fn finds_labels_that_were_cleared(_: &Sandbox) -> Outcome {
 
 fn a_filter_lets_flows_in_and_out(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
-    ct.create(&flow(1).mark(5))?;
-    ct.create(&flow(2))?;
+    ct.create(&udp(1).mark(5))?;
+    ct.create(&udp(2))?;
     let mut mirror = Mirror::start(&Filter::new().udp().orig_src_port(1..=3).mark(5))?;
     same!(mirror.iter().map(|flow| flow.orig.src_port()).collect::<Vec<_>>(), [Some(1)]);
-    ct.create(&flow(3).mark(5))?;
-    ct.create(&flow(4).mark(5))?;
-    ct.update(&flow(2).orig.into(), &Changes::new().mark(5))?;
-    ct.update(&flow(1).orig.into(), &Changes::new().mark(6))?;
+    ct.create(&udp(3).mark(5))?;
+    ct.create(&udp(4).mark(5))?;
+    ct.update(&udp(2).orig.into(), &Changes::new().mark(5))?;
+    ct.update(&udp(1).orig.into(), &Changes::new().mark(6))?;
     let changes = changes(&mut mirror, 3)?;
     same!(told(&changes), [("inserted", 3, 5), ("inserted", 2, 5), ("other", 1, 6)]);
     let Some(Change::Removed { how: Removal::Unmatched, .. }) = changes.last() else {
         return Err("not removed".into());
     };
-    let there = ct.get(&flow(2).orig.into())?.ok_or("no flow")?;
+    let there = ct.get(&udp(2).orig.into())?.ok_or("no flow")?;
     changes_until(&mut mirror, |mirror, _| mirror.is_synchronised())?;
     same!(mirror.get(&there.key()).map(|flow| flow.timestamp), Some(there.timestamp));
     Ok(())
@@ -331,11 +325,11 @@ fn a_filter_lets_flows_in_and_out(_: &Sandbox) -> Outcome {
 fn tells_zones_apart(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
     let mut mirror = Mirror::start(&Filter::all())?;
-    ct.create(&flow(1).mark(1))?;
-    ct.create(&flow(1).zone(7).mark(7))?;
+    ct.create(&udp(1).mark(1))?;
+    ct.create(&udp(1).zone(7).mark(7))?;
     changes(&mut mirror, 2)?;
     let mark = |key: FlowKey| mirror.get(&key).and_then(|flow| flow.mark);
-    let key = FlowKey::new(flow(1).orig);
+    let key = FlowKey::new(udp(1).orig);
     same!((mark(key), mark(key.in_zone(7)), mark(key.in_zone(8))), (Some(1), Some(7), None));
     equals_a_dump(&mirror, &ct)
 }
@@ -343,11 +337,11 @@ fn tells_zones_apart(_: &Sandbox) -> Outcome {
 fn is_of_the_builders_namespace(_: &Sandbox) -> Outcome {
     let other = Namespace::new()?;
     let there = Conntrack::builder().netns(&other)?.open()?;
-    there.create(&flow(1))?;
+    there.create(&udp(1))?;
     let mut mirror = Mirror::builder().netns(&other)?.start()?;
     same!(mirror.len(), 1);
-    Conntrack::open()?.create(&flow(2))?;
-    there.create(&flow(3))?;
+    Conntrack::open()?.create(&udp(2))?;
+    there.create(&udp(3))?;
     same!(told(&changes(&mut mirror, 1)?), [("inserted", 3, 0)]);
     Ok(())
 }
@@ -355,7 +349,7 @@ fn is_of_the_builders_namespace(_: &Sandbox) -> Outcome {
 fn changes_that_are_not_taken_come_again(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
     let mut mirror = Mirror::start(&Filter::all())?;
-    ct.batch((0..10).map(|port| Command::Create(flow(port)))).run()?;
+    ct.batch((0..10).map(|port| Command::Create(udp(port)))).run()?;
     let first: Vec<_> = mirror.wait(PATIENCE)?.take(1).collect();
     same!(told(&first), [("inserted", 0, 0)]);
     let rest = changes(&mut mirror, 9)?;

@@ -6,7 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use conntrack::sandbox::Sandbox;
 use conntrack::{Command, Conntrack, Filter, FlowId, NewFlow};
 
-use crate::{LONG, Outcome, cases, holds, same};
+use crate::common::LONG;
+use crate::{Outcome, cases, holds, same};
 
 cases! {
     finds_each_flow_once,

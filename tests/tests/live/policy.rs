@@ -9,6 +9,7 @@ use conntrack::{
     UdpliteTimeouts, UsageError,
 };
 
+use crate::common::errno;
 use crate::{Outcome, cases, holds, same};
 
 mod rule;
@@ -130,10 +131,6 @@ fn replaces_all_timeouts(_: &Sandbox) -> Outcome {
     );
     same!(ct.timeout_policies()?.len(), 1);
     Ok(())
-}
-
-fn errno(result: Result<(), Error>) -> Option<Errno> {
-    result.err().and_then(|error| error.errno())
 }
 
 fn creation_errors(_: &Sandbox) -> Outcome {

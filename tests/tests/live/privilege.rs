@@ -3,11 +3,12 @@
 use conntrack::sandbox::Sandbox;
 use conntrack::{
     Changes, Command, Conntrack, Errno, Error, Events, ExpectUpdate, Filter, Groups, L3Protocol, Mirror, NewExpect,
-    NewFlow, Protocol, Seconds, TimeoutPolicy, UdpTimeouts, UsageError,
+    Protocol, Seconds, TimeoutPolicy, UdpTimeouts, UsageError,
 };
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
-use crate::{LONG, Outcome, cases, holds, same};
+use crate::common::udp;
+use crate::{Outcome, cases, holds, same};
 
 cases! {
     each_operation_says_what_is_missing,
@@ -30,24 +31,20 @@ pub(crate) fn without(given_up: CapabilitySet, body: impl FnOnce() -> Outcome + 
     std::thread::scope(|scope| scope.spawn(drop_and_run).join()).map_err(|_| "the thread panicked")?
 }
 
-fn flow(port: u16) -> NewFlow {
-    NewFlow::udp(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 53).into()).timeout(LONG)
-}
-
 fn each_operation_says_what_is_missing(_: &Sandbox) -> Outcome {
     let open = Conntrack::open()?;
-    open.create(&flow(1))?;
+    open.create(&udp(1))?;
     without_capability(|| {
         let ct = Conntrack::open()?;
-        let key = flow(1).orig.into();
+        let key = udp(1).orig.into();
         let policy = TimeoutPolicy::new("test".parse()?, L3Protocol::IPV4, UdpTimeouts::default());
-        let expect = NewExpect::exactly(flow(2).orig, flow(1).orig);
+        let expect = NewExpect::exactly(udp(2).orig, udp(1).orig);
         let refusals = [
             ct.dump().map(drop),
             ct.dump_filtered(&Filter::new().udp()).map(drop),
             ct.get(&key).map(drop),
-            ct.create(&flow(2)),
-            ct.upsert(&flow(2)),
+            ct.create(&udp(2)),
+            ct.upsert(&udp(2)),
             ct.update(&key, &Changes::new().mark(1)),
             ct.delete(&key).map(drop),
             ct.flush(&Filter::new().ipv4().udp()).map(drop),
@@ -102,7 +99,7 @@ fn a_batch_is_refused_as_a_whole(_: &Sandbox) -> Outcome {
     without_capability(|| {
         // Waiting for answers that do not come would end in a timeout, which is not what is expected.
         let ct = Conntrack::open()?;
-        let results = ct.batch((0..500).map(|port| Command::Create(flow(port))));
+        let results = ct.batch((0..500).map(|port| Command::Create(udp(port))));
         let errnos: Vec<_> = results.map(|result| result.err().and_then(|error: Error| error.errno())).collect();
         same!(errnos, vec![Some(Errno::PERM); 500]);
         Ok(())
@@ -117,7 +114,7 @@ fn nothing_opens_in_what_is_no_namespace(_: &Sandbox) -> Outcome {
         let errors = [
             Conntrack::builder().netns_path(path)?.open().err(),
             Events::builder().netns_path(path)?.subscribe().err(),
-            Mirror::builder().netns(std::fs::File::open(path)?)?.start().err(),
+            Mirror::builder().netns_path(path)?.start().err(),
         ];
         for error in errors {
             let refused = matches!(error, Some(Error::Usage(UsageError::NotANetworkNamespace)));

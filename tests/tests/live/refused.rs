@@ -10,7 +10,8 @@ use conntrack::{
     Changes, Conntrack, Decode, Encode, Errno, Error, Family, FlowKey, Help, HelperName, Nat, NewFlow, Status, Tuple,
 };
 
-use crate::{LONG, Outcome, cases, holds, same};
+use crate::common::{errno, udp};
+use crate::{Outcome, cases, holds, same};
 
 cases! {
     creating_what_exists,
@@ -25,17 +26,8 @@ cases! {
     deleting_and_getting_what_is_not_there,
 }
 
-fn udp(port: u16) -> NewFlow {
-    NewFlow::udp(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 53).into()).timeout(LONG)
-}
-
 fn help(name: &str) -> Result<Help, conntrack::codec::TooLong> {
     HelperName::new(name).map(Help::from)
-}
-
-#[track_caller]
-fn errno<T>(result: Result<T, Error>) -> Option<Errno> {
-    result.err().and_then(|error| error.errno())
 }
 
 /// A request for a flow with anything missing or wrong.

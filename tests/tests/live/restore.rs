@@ -10,6 +10,7 @@ use conntrack::{
     ProtoInfoTcp, Protocol, SctpState, SeqAdj, Status, Synproxy, TcpFlagBits, TcpFlags, TcpState, Tuple,
 };
 
+use crate::common::PATIENCE;
 use crate::{Outcome, cases, holds, same};
 
 cases! {
@@ -144,8 +145,8 @@ fn restored_translation_translates(sandbox: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
     let server = std::net::UdpSocket::bind(("127.0.0.1", 0))?;
     let client = std::net::UdpSocket::bind(("127.0.0.1", 0))?;
-    server.set_read_timeout(Some(Duration::from_secs(5)))?;
-    client.set_read_timeout(Some(Duration::from_secs(5)))?;
+    server.set_read_timeout(Some(PATIENCE))?;
+    client.set_read_timeout(Some(PATIENCE))?;
     // A virtual address, behind which is the server.
     let address: SocketAddr = ([127, 0, 0, 99], 53).into();
     let flow = NewFlow::udp(client.local_addr()?, address)

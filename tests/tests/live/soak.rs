@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use conntrack::sandbox::Sandbox;
 use conntrack::{Change, Changes, Command, Conntrack, Filter, Flow, FlowId, FlowUpdate, Mirror, NewFlow, Tuple};
 
+use crate::common::{LONG, PATIENCE};
 use crate::mirror::equals_a_dump;
 use crate::{Outcome, cases, holds, same};
 
@@ -23,8 +24,6 @@ cases! {
 const FLOWS: u32 = 20_000;
 /// Of ten flows, so many are alive at a time.
 const ALIVE: u32 = 1;
-/// How long the mirror may take to know all once nothing changes any more. It waits two seconds at most by itself.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Bytes of memory that a flow may take: in the mirror, in the changes, and in what this test remembers.
 const BYTES_A_FLOW: u64 = 2000;
 /// Bytes beside that.
@@ -34,7 +33,7 @@ const BYTES: u64 = 32 << 20;
 fn flow(number: u32, flows: u32) -> NewFlow {
     let [_, a, b, c] = (number % (flows / 2)).to_be_bytes();
     let client = ([10, a, b, c], 5353).into();
-    NewFlow::udp(client, ([192, 0, 2, 1], 53).into()).timeout(Duration::from_secs(3600)).mark(number)
+    NewFlow::udp(client, ([192, 0, 2, 1], 53).into()).timeout(LONG).mark(number)
 }
 
 /// Creates all flows, changes every tenth, and deletes all but the last, which are left.

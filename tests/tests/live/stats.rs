@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use conntrack::sandbox::Sandbox;
-use conntrack::{Command, Conntrack, Counters, Decode, Family, Filter, Flow, FlowId, NewFlow};
+use conntrack::{Command, Conntrack, Counters, Decode, Family, Filter, Flow, FlowId};
 
-use crate::{LONG, Outcome, cases, holds, same};
+use crate::common::udp;
+use crate::{Outcome, cases, holds, same};
 
 cases! {
     tells_each_processor,
@@ -17,10 +18,6 @@ cases! {
     stops_zeroing,
     zeroes_through_a_small_buffer,
     dumps_no_dying_and_no_unconfirmed_flows,
-}
-
-fn udp(port: u16) -> NewFlow {
-    NewFlow::udp(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 53).into()).timeout(LONG)
 }
 
 fn tells_each_processor(_: &Sandbox) -> Outcome {

@@ -13,6 +13,7 @@ use conntrack::{
     Changes, Conntrack, Events, ExpectFlags, Family, FlowText, Groups, HelperName, NewExpect, NewFlow, Tuple,
 };
 
+use crate::common::PATIENCE;
 use crate::differential::{conntrack, fill, no_conntrack};
 use crate::{Outcome, cases, holds, same};
 
@@ -130,9 +131,6 @@ fn prints_statistics(_: &Sandbox) -> Outcome {
     same!(conntrack(&["-C"])?, format!("{}\n", ct.stats()?.entries));
     Ok(())
 }
-
-/// How long conntrack(8) may take for what it does at once, if it does it.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// conntrack(8) listening, until it is dropped.
 struct Listener {

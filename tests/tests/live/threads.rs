@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::thread;
-use std::time::Duration;
 
 use conntrack::sandbox::{Failure, Sandbox};
 use conntrack::{Changes, Command, Conntrack, Event, Events, Flow, Groups, NewFlow};
 
+use crate::common::udp;
 use crate::{Outcome, cases, same};
 
 cases! {
@@ -19,9 +19,9 @@ cases! {
 const THREADS: u16 = 8;
 const FLOWS: u16 = 30;
 
+/// A flow of a thread's own.
 fn flow(thread: u16, number: u16) -> NewFlow {
-    let client = ([10, 0, 0, 1], thread * FLOWS + number).into();
-    NewFlow::udp(client, ([10, 0, 0, 2], 53).into()).timeout(Duration::from_secs(600))
+    udp(thread * FLOWS + number)
 }
 
 /// Everything a thread does, to flows of its own.

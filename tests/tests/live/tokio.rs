@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use conntrack::sandbox::{Failure, Sandbox};
 use conntrack::tokio::{Conntrack, Events, Mirror};
-use conntrack::{Change, Changes, Command, Error, Event, Filter, Flushed, Groups, NewFlow};
+use conntrack::{Change, Changes, Command, Error, Event, Filter, Flushed, Groups};
 
-use crate::{LONG, Outcome, cases, holds, same};
+use crate::common::udp;
+use crate::{Outcome, cases, holds, same};
 
 cases! {
     does_what_the_blocking_form_does,
@@ -25,12 +26,8 @@ fn run(body: impl Future<Output = Outcome>) -> Outcome {
     ::tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(body)
 }
 
-fn flow(port: u16) -> NewFlow {
-    NewFlow::udp(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 53).into()).timeout(LONG)
-}
-
 async fn fill(ct: &Conntrack, count: u16) -> Outcome {
-    let results = ct.batch((0..count).map(|port| Command::Create(flow(port)))).await?;
+    let results = ct.batch((0..count).map(|port| Command::Create(udp(port)))).await?;
     same!(results.len(), usize::from(count));
     results.into_iter().collect::<Result<(), Error>>()?;
     Ok(())
@@ -39,10 +36,10 @@ async fn fill(ct: &Conntrack, count: u16) -> Outcome {
 fn does_what_the_blocking_form_does(_: &Sandbox) -> Outcome {
     run(async {
         let ct = Conntrack::open()?;
-        let key = flow(1).orig.into();
+        let key = udp(1).orig.into();
         same!(ct.get(&key).await?, None);
-        ct.create(&flow(1).mark(7)).await?;
-        holds!(ct.create(&flow(1)).await.is_err_and(|error| error.is_exists()));
+        ct.create(&udp(1).mark(7)).await?;
+        holds!(ct.create(&udp(1)).await.is_err_and(|error| error.is_exists()));
         ct.update(&key, &Changes::new().mark(0).timeout(Duration::from_secs(100))).await?;
         same!(ct.get(&key).await?.and_then(|flow| flow.mark), Some(0));
         same!(ct.stats().await?.entries, 1);
@@ -102,13 +99,13 @@ fn survives_futures_that_are_dropped(_: &Sandbox) -> Outcome {
         let ct = Conntrack::open()?;
         fill(&ct, 1000).await?;
         for port in 0..100 {
-            begin(ct.get(&flow(port).orig.into()));
-            begin(ct.delete(&flow(port).orig.into()));
+            begin(ct.get(&udp(port).orig.into()));
+            begin(ct.delete(&udp(port).orig.into()));
             begin(ct.dump());
         }
         for port in 100..200 {
-            let found = ct.get(&flow(port).orig.into()).await?.ok_or("not there")?;
-            same!(found.orig, flow(port).orig, "the answer is the one to this request");
+            let found = ct.get(&udp(port).orig.into()).await?.ok_or("not there")?;
+            same!(found.orig, udp(port).orig, "the answer is the one to this request");
         }
         Ok(())
     })
@@ -120,8 +117,8 @@ fn is_shared_by_tasks(_: &Sandbox) -> Outcome {
         let tasks = (0..200).map(|port| {
             let ct = ct.clone();
             ::tokio::spawn(async move {
-                ct.create(&flow(port).mark(port.into())).await?;
-                let found = ct.get(&flow(port).orig.into()).await?.ok_or("not there")?;
+                ct.create(&udp(port).mark(port.into())).await?;
+                let found = ct.get(&udp(port).orig.into()).await?.ok_or("not there")?;
                 holds!(found.mark == Some(port.into()));
                 Ok::<(), Failure>(())
             })
@@ -141,8 +138,8 @@ fn streams_events(_: &Sandbox) -> Outcome {
         // A future that was dropped while it waited loses nothing.
         begin(events.next());
         fill(&ct, 3).await?;
-        ct.update(&flow(1).orig.into(), &Changes::new().mark(9)).await?;
-        ct.delete(&flow(2).orig.into()).await?;
+        ct.update(&udp(1).orig.into(), &Changes::new().mark(9)).await?;
+        ct.delete(&udp(2).orig.into()).await?;
         let mut seen = Vec::new();
         while seen.len() < 5 {
             let event = events.next().await.ok_or("the stream ended")??;
@@ -167,16 +164,16 @@ fn mirrors(_: &Sandbox) -> Outcome {
         let mut mirror = Mirror::start(&Filter::all()).await?;
         same!(mirror.table().len(), 1000);
         begin(mirror.changes());
-        ct.delete(&flow(1).orig.into()).await?;
-        ct.create(&flow(2000)).await?;
+        ct.delete(&udp(1).orig.into()).await?;
+        ct.create(&udp(2000)).await?;
         let mut changes = Vec::new();
         while changes.len() < 2 {
             changes.extend(mirror.changes().await?);
         }
-        holds!(matches!(&changes[0], Change::Removed { flow: gone, .. } if gone.orig == flow(1).orig));
-        holds!(matches!(&changes[1], Change::Inserted(new) if new.orig == flow(2000).orig));
+        holds!(matches!(&changes[0], Change::Removed { flow: gone, .. } if gone.orig == udp(1).orig));
+        holds!(matches!(&changes[1], Change::Inserted(new) if new.orig == udp(2000).orig));
         same!(mirror.table().len(), 1000);
-        holds!(mirror.table().get(&flow(2000).orig.into()).is_some());
+        holds!(mirror.table().get(&udp(2000).orig.into()).is_some());
         Ok(())
     })
 }

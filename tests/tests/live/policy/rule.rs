@@ -2,17 +2,17 @@
 //! (`include/uapi/linux/netfilter/nf_tables_compat.h`, `xt_CT.h`), declared as a program would declare it.
 
 use conntrack::netlink::{Messages, NLM_F_ACK, NLM_F_CREATE, Request};
+use conntrack::sandbox::nftables::{Chain, Hook, Table};
 use conntrack::sandbox::{Failure, Sandbox};
-use conntrack::{Decode, Encode, Errno, Family};
+use conntrack::{Decode, Encode, Errno, Family, NoAttributes, Protocol};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
 
-const NFTA_TABLE_NAME: u16 = 1;
-const NFTA_CHAIN_TABLE: u16 = 1;
-const NFTA_CHAIN_NAME: u16 = 3;
-const NFTA_CHAIN_HOOK: u16 = 4;
-const NFTA_CHAIN_TYPE: u16 = 7;
-const NFTA_HOOK_HOOKNUM: u16 = 1;
-const NFTA_HOOK_PRIORITY: u16 = 2;
+const NFNL_SUBSYS_NFTABLES: u8 = 10;
+const NFNL_MSG_BATCH_BEGIN: u8 = 16;
+const NFNL_MSG_BATCH_END: u8 = 17;
+const NFT_MSG_NEWTABLE: u8 = 0;
+const NFT_MSG_NEWCHAIN: u8 = 3;
+const NFT_MSG_NEWRULE: u8 = 6;
 const NFTA_RULE_TABLE: u16 = 1;
 const NFTA_RULE_CHAIN: u16 = 2;
 const NFTA_RULE_EXPRESSIONS: u16 = 4;
@@ -25,35 +25,6 @@ const NFTA_EXPR_DATA: u16 = 2;
 const NFTA_TARGET_NAME: u16 = 1;
 const NFTA_TARGET_REV: u16 = 2;
 const NFTA_TARGET_INFO: u16 = 3;
-
-#[derive(Encode, Decode)]
-struct Nothing {}
-
-#[derive(Encode, Decode)]
-struct Table {
-    #[nla(NFTA_TABLE_NAME)]
-    name: String,
-}
-
-#[derive(Encode, Decode)]
-struct Chain {
-    #[nla(NFTA_CHAIN_TABLE)]
-    table: String,
-    #[nla(NFTA_CHAIN_NAME)]
-    name: String,
-    #[nla(NFTA_CHAIN_HOOK)]
-    hook: Hook,
-    #[nla(NFTA_CHAIN_TYPE)]
-    kind: String,
-}
-
-#[derive(Encode, Decode)]
-struct Hook {
-    #[nla(NFTA_HOOK_HOOKNUM)]
-    number: u32,
-    #[nla(NFTA_HOOK_PRIORITY)]
-    priority: i32,
-}
 
 #[derive(Encode, Decode)]
 struct Rule {
@@ -126,6 +97,12 @@ pub(super) fn give(policy: &str) -> Result<(), Failure> {
     }
 }
 
+/// A request to create something for IPv4.
+fn new<'a, T: Encode + Decode>(what: &'static str, number: u8, attributes: &'a T) -> Request<'a> {
+    let request = Request::new(what, NFNL_SUBSYS_NFTABLES, number, attributes);
+    request.family(Family::IPV4).flags(NLM_F_CREATE | NLM_F_ACK)
+}
+
 fn load(policy: &str) -> Result<Errno, Failure> {
     /// `NF_INET_LOCAL_OUT`: packets that are made here, before connection tracking sees them.
     const OUTPUT: Hook = Hook { number: 3, priority: -300 };
@@ -134,17 +111,17 @@ fn load(policy: &str) -> Result<Errno, Failure> {
     let target = Target { name: "CT".to_owned(), revision: 2, info: info(policy) };
     let expressions = Expressions { list: vec![Expression { name: "target".to_owned(), target }] };
     let new_table = Table { name: table() };
-    let new_chain = Chain { table: table(), name: chain(), hook: OUTPUT, kind: "filter".to_owned() };
-    let new_rule = Rule { table: table(), chain: chain(), expressions, compat: Compat { protocol: 17, flags: 0 } };
-    let edge = |number| Request::new("a batch", 0, number, &Nothing {}).res_id(10);
-    let flags = NLM_F_CREATE | NLM_F_ACK;
+    let new_chain = Chain { table: table(), name: chain(), hook: Some(OUTPUT), kind: Some("filter".to_owned()) };
+    let compat = Compat { protocol: Protocol::UDP.0.into(), flags: 0 };
+    let new_rule = Rule { table: table(), chain: chain(), expressions, compat };
+    let edge = |number| Request::new("a batch", 0, number, &NoAttributes {}).res_id(NFNL_SUBSYS_NFTABLES.into());
     let mut datagram = Vec::new();
     let requests = [
-        edge(16),
-        Request::new("a table", 10, 0, &new_table).family(Family::IPV4).flags(flags),
-        Request::new("a chain", 10, 3, &new_chain).family(Family::IPV4).flags(flags),
-        Request::new("a rule", 10, 6, &new_rule).family(Family::IPV4).flags(flags),
-        edge(17),
+        edge(NFNL_MSG_BATCH_BEGIN),
+        new("a table", NFT_MSG_NEWTABLE, &new_table),
+        new("a chain", NFT_MSG_NEWCHAIN, &new_chain),
+        new("a rule", NFT_MSG_NEWRULE, &new_rule),
+        edge(NFNL_MSG_BATCH_END),
     ];
     for (seq, request) in (1..).zip(&requests) {
         request.encode(seq, &mut datagram)?;
