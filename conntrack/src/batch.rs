@@ -175,9 +175,7 @@ struct Limits {
 impl Limits {
     /// So many that the answers fit the receive buffer even if every entry is refused.
     fn of(channel: &Channel) -> Result<Self, Error> {
-        let socket = channel.socket();
-        let receive = socket.receive_buffer().map_err(Error::io("reading the receive buffer's size"))?;
-        let send = socket.send_buffer().map_err(Error::io("reading the send buffer's size"))?;
+        let (receive, send) = (channel.receive_buffer()?, channel.send_buffer()?);
         Ok(Self { entries: (receive / ANSWER).clamp(1, MOST), bytes: send.saturating_sub(RESERVED) })
     }
 }

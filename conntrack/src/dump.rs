@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use conntrack_spec::codec::{self, Mode, Schema, align};
+use conntrack_spec::header::{HEADERS, NfGenMsg, NlMsgHdr};
 use conntrack_spec::{Decode, Flow};
 
 use crate::error::Error;
@@ -36,8 +37,27 @@ impl<T: Decode> Dump<T> {
         Ok(Self { raw: RawDump::start(pool, request)?, rest, decoded: PhantomData })
     }
 
+    /// The next items, at most so many, each decoded where it stays; fewer at the end only.
+    pub(crate) fn next_batch(&mut self, most: usize) -> Vec<Result<T, Error>> {
+        let mut batch = Vec::with_capacity(most);
+        while batch.len() < most {
+            batch.push(Ok(T::vacant()));
+            let Some(Ok(value)) = batch.last_mut() else { break };
+            let result = self.next_at(value);
+            if !matches!(result, Ok(true)) {
+                batch.pop();
+            }
+            match result {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => batch.push(Err(error)),
+            }
+        }
+        batch
+    }
+
     /// Decodes the next one into a vacant value. False at the end.
-    fn next_at(&mut self, value: &mut T) -> Result<bool, Error> {
+    pub(crate) fn next_at(&mut self, value: &mut T) -> Result<bool, Error> {
         while let Some(attributes) = self.raw.advance()? {
             let attributes = self.raw.bytes(attributes);
             if let Some(filter) = &self.rest
@@ -77,11 +97,6 @@ impl<T: Decode> Iterator for Dump<T> {
 }
 
 impl<T: Decode> FusedIterator for Dump<T> {}
-
-/// Bytes of `struct nlmsghdr`.
-const HEADER: usize = 16;
-/// Bytes of `struct nlmsghdr` and `struct nfgenmsg`.
-const HEADERS: usize = HEADER + 4;
 
 /// The messages of a dump, not decoded.
 #[derive(Debug)]
@@ -147,8 +162,8 @@ impl RawDump {
         self.channel = None;
         let available = self.unread.len();
         let error = match length as usize {
-            length if (HEADER..=available).contains(&length) => {
-                ProtocolError::Body { found: length.saturating_sub(HEADER), expected: HEADERS - HEADER }
+            length if (NlMsgHdr::SIZE..=available).contains(&length) => {
+                ProtocolError::Body { found: length.saturating_sub(NlMsgHdr::SIZE), expected: NfGenMsg::SIZE }
             }
             _ => ProtocolError::MessageLength { claimed: length, available },
         };

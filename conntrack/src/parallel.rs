@@ -118,7 +118,7 @@ impl<T: Decode + Send + 'static> ParallelDump<T> {
 /// Dumps a part, until it ends or nobody wants it any more.
 fn send_all<T: Decode>(mut part: Dump<T>, sender: &SyncSender<Vec<Result<T, Error>>>) {
     loop {
-        let batch: Vec<_> = part.by_ref().take(BATCH).collect();
+        let batch = part.next_batch(BATCH);
         let is_last = batch.len() < BATCH;
         if (!batch.is_empty() && sender.send(batch).is_err()) || is_last {
             return;
@@ -151,14 +151,13 @@ impl<T> ParallelDump<T> {
     }
 }
 
-impl<T: Decode> Iterator for ParallelDump<T> {
-    type Item = Result<T, Error>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
+impl<T: Decode> ParallelDump<T> {
+    /// The next item, in place of a vacant one. False at the end.
+    fn next_at(&mut self, value: &mut T) -> Result<bool, Error> {
         loop {
             if let Some(item) = self.batch.next() {
-                return Some(item);
+                *value = item?;
+                return Ok(true);
             }
             if self.countdown == 0 {
                 self.countdown = BATCH;
@@ -167,15 +166,33 @@ impl<T: Decode> Iterator for ParallelDump<T> {
             }
             if let Some(own) = &mut self.own {
                 self.countdown = self.countdown.saturating_sub(1);
-                if let Some(item) = own.next() {
-                    return Some(item);
+                if own.next_at(value)? {
+                    return Ok(true);
                 }
                 self.own = None;
             }
             if !self.receive(true) {
-                return None;
+                return Ok(false);
             }
         }
+    }
+}
+
+impl<T: Decode> Iterator for ParallelDump<T> {
+    type Item = Result<T, Error>;
+
+    // Inlined, as that of a dump is.
+    #[inline(always)]
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut item = Some(Ok(T::vacant()));
+        if let Some(Ok(value)) = &mut item {
+            match self.next_at(value) {
+                Ok(true) => {}
+                Ok(false) => item = None,
+                Err(error) => item = Some(Err(error)),
+            }
+        }
+        item
     }
 }
 
@@ -190,7 +207,7 @@ impl<T> Drop for ParallelDump<T> {
 
 #[cfg(test)]
 mod tests {
-    use conntrack_spec::{FlowId, NewFlow, Protocol, Seconds, Tuple};
+    use conntrack_spec::{FlowId, Protocol, Tuple};
 
     use super::*;
 
@@ -199,30 +216,10 @@ mod tests {
             Tuple::udp(([10, 0, 0, 1], 1).into(), ([10, 0, 0, 2], 2).into()),
             Tuple::generic(Protocol::ESP, "fd00::1".parse().unwrap(), "fd00::2".parse().unwrap()),
         ];
-        let flow = |orig: Tuple, status: u32| {
-            let new = NewFlow::new(orig);
-            Flow {
-                orig,
-                reply: new.reply,
-                zone: None,
-                status: Status::from_bits_retain(status),
-                mark: Some(0),
-                sec_ctx: None,
-                id: FlowId([0; 4]),
-                use_count: None,
-                master: None,
-                timeout: Some(Seconds(1)),
-                proto_info: None,
-                counters_orig: None,
-                counters_reply: None,
-                timestamp: None,
-                help: None,
-                labels: None,
-                seq_adj_orig: None,
-                seq_adj_reply: None,
-                synproxy: None,
-                timestamp_event: None,
-            }
+        let flow = |orig: Tuple, status: u32| Flow {
+            status: Status::from_bits_retain(status),
+            mark: Some(0),
+            ..Flow::new(orig, FlowId([0; 4]))
         };
         tuples.iter().flat_map(|orig| (0..0x400).map(|status| flow(*orig, status))).collect()
     }

@@ -21,6 +21,11 @@ pub struct NlMsgHdr {
     pub pid: u32,
 }
 
+impl NlMsgHdr {
+    /// Its length in bytes.
+    pub const SIZE: usize = size_of::<Self>();
+}
+
 /// `struct nfgenmsg`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -33,6 +38,11 @@ pub struct NfGenMsg {
     pub res_id: U16,
 }
 
+impl NfGenMsg {
+    /// Its length in bytes.
+    pub const SIZE: usize = size_of::<Self>();
+}
+
 /// `struct nlmsgerr` without the request that follows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -42,3 +52,11 @@ pub struct NlMsgErr {
     /// The header of the request that it answers.
     pub request: NlMsgHdr,
 }
+
+impl NlMsgErr {
+    /// Its length in bytes.
+    pub const SIZE: usize = size_of::<Self>();
+}
+
+/// Bytes in front of the attributes of a netfilter message: `struct nlmsghdr` and `struct nfgenmsg`.
+pub const HEADERS: usize = NlMsgHdr::SIZE + NfGenMsg::SIZE;

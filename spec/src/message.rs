@@ -82,7 +82,8 @@ impl Message {
 }
 
 /// The `nlmsg_type` of a subsystem's message.
-const fn kind(subsystem: u8, number: u8) -> u16 {
+#[must_use]
+pub const fn kind(subsystem: u8, number: u8) -> u16 {
     u16::from_be_bytes([subsystem, number])
 }
 

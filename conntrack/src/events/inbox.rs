@@ -5,6 +5,7 @@ use std::ops::Range;
 use conntrack_spec::Decode;
 use conntrack_spec::codec::{self, Mode};
 use conntrack_spec::header::NlMsgHdr;
+use conntrack_spec::message::kind;
 use conntrack_spec::uapi::{
     IPCTNL_MSG_CT_DELETE, IPCTNL_MSG_CT_NEW, IPCTNL_MSG_EXP_DELETE, IPCTNL_MSG_EXP_NEW, NFNL_SUBSYS_CTNETLINK,
     NFNL_SUBSYS_CTNETLINK_EXP,
@@ -26,12 +27,11 @@ const DESTROY: u16 = kind(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE);
 const EXPECT_NEW: u16 = kind(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_NEW);
 const EXPECT_DESTROY: u16 = kind(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_DELETE);
 
-const fn kind(subsystem: u8, number: u8) -> u16 {
-    u16::from_be_bytes([subsystem, number])
-}
-
 /// What a listener has come across so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
+#[non_exhaustive]
 pub struct EventCounters {
     /// Messages that the kernel sent and that arrived.
     pub received: u64,

@@ -19,8 +19,8 @@
 //! The kernel decides when a flow is created, by the namespace's `net.netfilter.nf_conntrack_events`. With 2, the
 //! default, a flow has events only if at that moment somebody in the system listens to some group of connection
 //! tracking: flows that are older than the first listener never have any, not even when they end. With 1 every flow
-//! has them, with 0 none. Reading also the sections about time and loss in the documentation of
-//! [`EventsBuilder`], or using a [`Mirror`](crate::Mirror), is advised to whoever needs to know of every flow.
+//! has them, with 0 none. What it takes to know of every flow is the subject of the
+//! [guide](crate::guide::events); a [`Mirror`](crate::Mirror) does it.
 //!
 //! When a flow's time is up, its `DESTROY` event comes when the kernel collects it: when a packet or a dump passes by, or
 //! after up to a minute.

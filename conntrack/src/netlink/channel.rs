@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use conntrack_spec::codec::Schema;
+use conntrack_spec::header::HEADERS;
 
 use super::{Answer, BatchExchange, Exchange, Message, Messages, NLM_F_ACK, ProtocolError, Refusal, Request};
 use crate::error::{Errno, Error, KernelError};
@@ -290,13 +291,12 @@ impl Deadline {
 
 /// The error that a refusal is of the request in `sent`.
 pub(crate) fn refusal(operation: &'static str, schema: &'static Schema, sent: &[u8], refused: Refusal) -> Error {
-    /// Bytes of the two headers in front of the attributes, which the kernel's offset counts.
-    const HEADERS: usize = 20;
     // The kernel's word for a receive buffer with no room for the answer, as for the beginning of a dump.
     if Errno(refused.errno) == Errno::NOBUFS {
         return Error::Overrun;
     }
     let attribute = refused.details.offset.and_then(|offset| {
+        // The kernel's offset counts the headers too.
         let offset = (offset.0 as usize).checked_sub(HEADERS)?;
         Some(schema.path_at(sent.get(HEADERS..)?, offset)?.to_string())
     });

@@ -2,17 +2,12 @@
 
 use conntrack_spec::ExtAck;
 use conntrack_spec::codec::{self, align};
-use conntrack_spec::header::NlMsgErr;
+use conntrack_spec::header::{NlMsgErr, NlMsgHdr};
 
 use super::{
     Message, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN,
     ProtocolError,
 };
-
-/// Bytes of `struct nlmsgerr` with the header of the request that it ends in.
-const NLMSGERR: usize = 20;
-/// Bytes of `struct nlmsghdr`, counted in the length that a request's header gives.
-const HEADER: u32 = 16;
 
 /// `NLMSG_MIN_TYPE`: below are the control messages.
 const NLMSG_MIN_TYPE: u16 = 16;
@@ -93,13 +88,14 @@ impl Exchange {
 
 /// `struct nlmsgerr`, perhaps the rest of the request, perhaps attributes.
 fn error(message: Message<'_>) -> Result<Answer<'_>, ProtocolError> {
-    let too_short = ProtocolError::Body { found: message.body.len(), expected: NLMSGERR };
+    let too_short = ProtocolError::Body { found: message.body.len(), expected: NlMsgErr::SIZE };
     let err: NlMsgErr = codec::decode_layout(message.body).map_err(|_| too_short)?;
     if err.error == 0 {
         return Ok(Answer::Done);
     }
-    let copied = if message.header.flags & NLM_F_CAPPED == 0 { err.request.len.saturating_sub(HEADER) } else { 0 };
-    let attributes = align(NLMSGERR.saturating_add(copied as usize));
+    // The length of the request counts its header, which is there in any case.
+    let whole = if message.header.flags & NLM_F_CAPPED == 0 { err.request.len as usize } else { 0 };
+    let attributes = align(NlMsgErr::SIZE.saturating_add(whole.saturating_sub(NlMsgHdr::SIZE)));
     Ok(Answer::Refused(refusal(err.error, message, attributes)))
 }
 

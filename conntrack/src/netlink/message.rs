@@ -2,16 +2,12 @@
 
 use conntrack_spec::codec::{self, EncodeError, Schema, Writer};
 use conntrack_spec::header::{NfGenMsg, NlMsgHdr};
+use conntrack_spec::message::kind;
 use conntrack_spec::{Decode, DecodeError, Encode, Family};
 use zerocopy::IntoBytes;
 use zerocopy::big_endian::U16;
 
 use super::NLM_F_REQUEST;
-
-/// Bytes of `struct nlmsghdr`.
-const HEADER: usize = 16;
-/// Bytes of `struct nfgenmsg`.
-const NFGENMSG: usize = 4;
 
 /// A message: its header and all that follows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +61,7 @@ impl<'a> Message<'a> {
         let malformed = |claimed| ProtocolError::MessageLength { claimed, available: datagram.len() };
         let header: NlMsgHdr = codec::decode_layout(datagram).map_err(|_| malformed(0))?;
         let length = header.len as usize;
-        let body = datagram.get(HEADER..length).ok_or(malformed(header.len))?;
+        let body = datagram.get(NlMsgHdr::SIZE..length).ok_or(malformed(header.len))?;
         let rest = datagram.get(codec::align(length)..).unwrap_or_default();
         Ok((Self { header, body }, rest))
     }
@@ -96,7 +92,7 @@ impl<'a> Message<'a> {
     /// The body is shorter than that header.
     #[inline]
     pub fn attributes(&self) -> Result<&'a [u8], ProtocolError> {
-        self.body.get(NFGENMSG..).ok_or(self.too_short())
+        self.body.get(NfGenMsg::SIZE..).ok_or(self.too_short())
     }
 
     /// Decodes the attributes.
@@ -108,7 +104,7 @@ impl<'a> Message<'a> {
     }
 
     fn too_short(&self) -> ProtocolError {
-        ProtocolError::Body { found: self.body.len(), expected: NFGENMSG }
+        ProtocolError::Body { found: self.body.len(), expected: NfGenMsg::SIZE }
     }
 }
 
@@ -169,7 +165,7 @@ impl<'a> Request<'a> {
     pub fn new<T: Encode + Decode>(operation: &'static str, subsystem: u8, number: u8, attributes: &'a T) -> Self {
         Self {
             operation,
-            kind: u16::from_be_bytes([subsystem, number]),
+            kind: kind(subsystem, number),
             flags: NLM_F_REQUEST,
             nfgenmsg: NfGenMsg::default(),
             attributes,

@@ -13,9 +13,6 @@ use super::error::Step;
 use crate::netlink::{Messages, NLM_F_ACK, NLM_F_REQUEST, NLMSG_ERROR};
 use crate::sys::socket::{Protocol, Socket};
 
-/// Bytes of `struct nlmsghdr`.
-const HEADER: usize = 16;
-
 /// Messages that travel together.
 #[derive(Debug, Default)]
 pub(super) struct Datagram {
@@ -48,7 +45,7 @@ impl Datagram {
         attributes.encode_attributes(&mut writer);
         writer.finish()?;
 
-        let length = HEADER.saturating_add(body.len());
+        let length = NlMsgHdr::SIZE.saturating_add(body.len());
         let len = u32::try_from(length).map_err(|_| EncodeError::MessageTooLong(length))?;
         let header = NlMsgHdr { len, kind, flags: NLM_F_REQUEST | flags, seq: self.count, pid: 0 };
         self.bytes.extend_from_slice(header.as_bytes());

@@ -5,6 +5,7 @@
 
 use conntrack_spec::codec::Writer;
 use conntrack_spec::header::NfGenMsg;
+use conntrack_spec::message::kind;
 use conntrack_spec::{Decode, Encode, NoAttributes};
 
 use super::Error;
@@ -219,7 +220,7 @@ pub(super) fn load(changes: &[Change]) -> Result<(), Error> {
     batch.push(NFNL_MSG_BATCH_BEGIN, 0, &edge, &NoAttributes {})?;
     for change in changes {
         let (number, attributes) = change.message();
-        let kind = u16::from_be_bytes([NFNL_SUBSYS_NFTABLES, number]);
+        let kind = kind(NFNL_SUBSYS_NFTABLES, number);
         batch.push(kind, NLM_F_ACK | NLM_F_CREATE, &inet, attributes)?;
     }
     batch.push(NFNL_MSG_BATCH_END, 0, &edge, &NoAttributes {})?;

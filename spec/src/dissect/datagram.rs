@@ -16,13 +16,6 @@ use crate::netlink::{
 };
 use crate::{ExtAck, Family, words};
 
-/// Bytes of `struct nlmsghdr`.
-const NLMSGHDR: usize = 16;
-/// Bytes of `struct nlmsgerr`, the request's header included.
-const NLMSGERR: usize = 20;
-/// Bytes of `struct nfgenmsg`.
-const NFGENMSG: usize = 4;
-
 /// Prints messages, one behind the other.
 pub(super) fn messages(page: &mut Page<'_, '_>, bytes: &[u8]) -> fmt::Result {
     let mut rest = bytes;
@@ -32,8 +25,8 @@ pub(super) fn messages(page: &mut Page<'_, '_>, bytes: &[u8]) -> fmt::Result {
         let length = usize::try_from(header.len).unwrap_or(usize::MAX);
         nlmsghdr(page, &header, rest.len())?;
         // Of a message that is cut, what is there.
-        let Some(body) = rest.get(NLMSGHDR..length.min(rest.len())) else {
-            return raw(page, "malformed", rest.get(NLMSGHDR..).unwrap_or_default());
+        let Some(body) = rest.get(NlMsgHdr::SIZE..length.min(rest.len())) else {
+            return raw(page, "malformed", rest.get(NlMsgHdr::SIZE..).unwrap_or_default());
         };
         match header.kind {
             NLMSG_ERROR => error(page, header.flags, body)?,
@@ -56,10 +49,10 @@ fn nlmsghdr(page: &mut Page<'_, '_>, header: &NlMsgHdr, available: usize) -> fmt
     page.indented(|page| {
         let length = usize::try_from(len).unwrap_or(usize::MAX);
         let hex = Hex::default().number(len, 4);
-        if (NLMSGHDR..=available).contains(&length) {
+        if (NlMsgHdr::SIZE..=available).contains(&length) {
             page.field("nlmsg_len", &hex, len)?;
         } else {
-            page.field("nlmsg_len", &hex, format_args!("{len}, expected {NLMSGHDR} to {available}"))?;
+            page.field("nlmsg_len", &hex, format_args!("{len}, expected {} to {available}", NlMsgHdr::SIZE))?;
         }
         page.field("nlmsg_type", &Hex::default().number(kind, 2), Kind(kind))?;
         page.field("nlmsg_flags", &Hex::default().number(flags, 2), Flags { kind, flags })?;
@@ -84,24 +77,24 @@ fn netfilter(page: &mut Page<'_, '_>, header: &NlMsgHdr, body: &[u8]) -> fmt::Re
         0 => message.received,
         _ => message.request,
     });
-    tree::attributes(page, schema, body.get(NFGENMSG..).unwrap_or_default())
+    tree::attributes(page, schema, body.get(NfGenMsg::SIZE..).unwrap_or_default())
 }
 
 /// `struct nlmsgerr`: an error, the request that it answers or its header, and what the kernel says to it.
 fn error(page: &mut Page<'_, '_>, flags: u16, body: &[u8]) -> fmt::Result {
     let Some(NlMsgErr { error, request }) = read(body) else { return raw(page, "truncated nlmsgerr", body) };
     let copied = match flags & NLM_F_CAPPED {
-        0 => usize::try_from(request.len).unwrap_or(usize::MAX).saturating_sub(NLMSGHDR),
+        0 => usize::try_from(request.len).unwrap_or(usize::MAX).saturating_sub(NlMsgHdr::SIZE),
         _ => 0,
     };
-    let end = align(NLMSGERR.saturating_add(copied)).min(body.len());
+    let end = align(NlMsgErr::SIZE.saturating_add(copied)).min(body.len());
     page.title("nlmsgerr")?;
     page.indented(|page| {
         let error = Error(error);
         page.field("error", &error.hex(), &error)?;
         // Its length is the request's own, whether or not the rest of it is here.
         nlmsghdr(page, &request, usize::MAX)?;
-        match body.get(NLMSGERR..end).unwrap_or_default() {
+        match body.get(NlMsgErr::SIZE..end).unwrap_or_default() {
             [] => Ok(()),
             copy => netfilter(page, &request, copy),
         }

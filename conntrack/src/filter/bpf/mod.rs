@@ -29,6 +29,7 @@ mod assembler;
 mod attributes;
 mod program;
 
+use conntrack_spec::message::kind;
 use conntrack_spec::uapi::{
     CTA_IP_V4_DST, CTA_IP_V4_SRC, CTA_IP_V6_DST, CTA_IP_V6_SRC, CTA_MARK, CTA_PROTO_DST_PORT, CTA_PROTO_ICMP_CODE,
     CTA_PROTO_ICMP_ID, CTA_PROTO_ICMP_TYPE, CTA_PROTO_ICMPV6_CODE, CTA_PROTO_ICMPV6_ID, CTA_PROTO_ICMPV6_TYPE,
@@ -147,7 +148,7 @@ impl Assembler {
     fn pass_all_but_flow_events(&mut self) {
         let events = [IPCTNL_MSG_CT_NEW, IPCTNL_MSG_CT_DELETE];
         self.load_half(NLMSG_TYPE);
-        let kinds = events.map(|event| host_order(u16::from_be_bytes([NFNL_SUBSYS_CTNETLINK, event])));
+        let kinds = events.map(|event| host_order(kind(NFNL_SUBSYS_CTNETLINK, event)));
         self.expect_one_of(&kinds, Verdict::Accept);
         self.load_half(NLMSG_FLAGS);
         self.end_if_set(host_order(NLM_F_MULTI), Verdict::Accept);
