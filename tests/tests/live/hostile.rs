@@ -33,15 +33,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// `struct nlmsghdr` and `struct nlmsgerr`
 const ERROR: usize = 36;
 
-fn flow(port: u16) -> NewFlow {
+pub(crate) fn flow(port: u16) -> NewFlow {
     NewFlow::udp(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 53).into()).timeout(Duration::from_secs(600))
 }
 
-fn key(port: u16) -> FlowKey {
+pub(crate) fn key(port: u16) -> FlowKey {
     flow(port).orig.into()
 }
 
-fn fill(ct: &Conntrack, ports: std::ops::Range<u16>) -> Outcome {
+pub(crate) fn fill(ct: &Conntrack, ports: std::ops::Range<u16>) -> Outcome {
     let count = u64::try_from(ports.len())?;
     same!(ct.batch(ports.map(|port| Command::Create(flow(port)))).run()?, count);
     Ok(())
@@ -91,14 +91,17 @@ fn forgeries(port: u32, numbers: std::ops::Range<u32>) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// The port ids of all netfilter sockets of the namespace that the calling thread is in.
-fn ports() -> Result<Vec<u32>, Failure> {
+/// The port ids and the inodes of all netfilter sockets of the namespace that the calling thread is in.
+pub(crate) fn sockets() -> Result<Vec<(u32, u64)>, Failure> {
     /// `NETLINK_NETFILTER`
     const PROTOCOL: &str = "12";
     let text = fs::read_to_string("/proc/thread-self/net/netlink")?;
     let rows = text.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let ports = rows.filter(|row| row.get(1) == Some(&PROTOCOL)).filter_map(|row| row.get(2)?.parse().ok());
-    Ok(ports.filter(|port| *port != 0).collect())
+    let sockets = rows
+        .filter(|row| row.get(1) == Some(&PROTOCOL))
+        .filter_map(|row| Some((row.get(2)?.parse().ok()?, row.last()?.parse().ok()?)));
+    // The kernel's own has 0.
+    Ok(sockets.filter(|(port, _)| *port != 0).collect())
 }
 
 /// Runs `body` while `neighbour` goes on, turn after turn.
@@ -174,7 +177,7 @@ fn forged_answers_to_dumps_are_none(_: &Sandbox) -> Outcome {
     let neighbour = Neighbour::new()?;
     let forged = AtomicU64::new(0);
     let forge = || {
-        for port in ports()? {
+        for (port, _) in sockets()? {
             for forgery in forgeries(port, 1..12) {
                 // A full buffer is what the neighbour wants, too.
                 forged.fetch_add(u64::from(neighbour.send(port, &forgery).is_ok()), Ordering::Relaxed);
