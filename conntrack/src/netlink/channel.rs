@@ -225,8 +225,12 @@ impl Channel {
                         return if exchange.is_interrupted() { Err(Error::Interrupted) } else { Ok(()) };
                     }
                     Answer::Refused(refused) => {
-                        self.end();
-                        return Err(refusal(request.operation, request.schema, &self.outgoing, refused));
+                        let error = refusal(request.operation, request.schema, &self.outgoing, refused);
+                        // A dump that found no room for its beginning is refused, and runs all the same.
+                        if !matches!(error, Error::Overrun) {
+                            self.end();
+                        }
+                        return Err(error);
                     }
                     Answer::Unrelated => deadline.check()?,
                 }

@@ -32,19 +32,18 @@ struct Sockets(Vec<OwnedFd>);
 impl Sockets {
     fn find() -> Result<Self, Failure> {
         let links: Vec<_> = sockets()?.iter().map(|(_, inode)| format!("socket:[{inode}]")).collect();
-        let this = pidfd_open(getpid(), PidfdFlags::empty())?;
-        let mut found = Vec::new();
+        let mut numbers: Vec<RawFd> = Vec::new();
         for entry in fs::read_dir("/proc/self/fd")? {
             let entry = entry?;
             // The descriptors of other tests come and go.
             let Ok(link) = fs::read_link(entry.path()) else { continue };
             if links.iter().any(|known| link.as_os_str() == known.as_str()) {
-                let number: RawFd = entry.file_name().to_string_lossy().parse()?;
-                found.push(pidfd_getfd(&this, number, PidfdGetfdFlags::empty())?);
+                numbers.push(entry.file_name().to_string_lossy().parse()?);
             }
         }
-        same!(found.len(), links.len());
-        Ok(Self(found))
+        let this = pidfd_open(getpid(), PidfdFlags::empty())?;
+        let duplicate = |number: &RawFd| pidfd_getfd(&this, *number, PidfdGetfdFlags::empty());
+        Ok(Self(numbers.iter().map(duplicate).collect::<Result<_, _>>()?))
     }
 
     /// From now on the kernel cuts every datagram to so many bytes at most; with 0 it sends none.
