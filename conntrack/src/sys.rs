@@ -8,6 +8,8 @@ pub(crate) mod filter;
 pub(crate) mod listener;
 #[cfg(feature = "sandbox")]
 pub(crate) mod namespace;
+#[cfg(test)]
+pub(crate) mod signals;
 pub(crate) mod socket;
 
 /// The running kernel's release, such as `6.18.44-amd64`.

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use conntrack::Family;
 use conntrack::codec::{
     Decode, Entry, NLA_F_NESTED, NLA_F_NET_BYTEORDER, NLA_HEADER, Schema, SchemaAttribute, Wire, align,
 };
@@ -195,6 +196,23 @@ pub fn bytes(number: u16, nested: bool, payload: &[u8]) -> Vec<u8> {
     attribute.extend_from_slice(payload);
     attribute.resize(align(length), 0);
     attribute
+}
+
+/// A message about flows of this family, with number and port 0.
+///
+/// # Panics
+/// It is longer than a message can be.
+#[must_use]
+pub fn message(kind: u16, flags: u16, family: Family, attributes: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(20 + attributes.len()).unwrap();
+    let mut message = Vec::new();
+    message.extend(length.to_ne_bytes());
+    message.extend(kind.to_ne_bytes());
+    message.extend(flags.to_ne_bytes());
+    message.extend([0; 8]);
+    message.extend([family.0, 0, 0, 0]);
+    message.extend(attributes);
+    message
 }
 
 /// What can happen to a run of attributes.

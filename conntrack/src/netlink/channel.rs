@@ -232,8 +232,12 @@ impl Channel {
                         return if exchange.is_interrupted() { Err(Error::Interrupted) } else { Ok(()) };
                     }
                     Answer::Refused(refused) => {
-                        self.end();
-                        return Err(refusal(request.operation, request.schema, &self.outgoing, refused));
+                        let error = refusal(request.operation, request.schema, &self.outgoing, refused);
+                        // A dump that found no room for its beginning is refused, and runs all the same.
+                        if !matches!(error, Error::Overrun) {
+                            self.end();
+                        }
+                        return Err(error);
                     }
                     Answer::Unrelated => deadline.check()?,
                 }
@@ -302,4 +306,25 @@ pub(crate) fn refusal(operation: &'static str, schema: &'static Schema, sent: &[
     });
     let (errno, message) = (Errno(refused.errno), refused.details.message);
     Error::Kernel(Box::new(KernelError { operation, errno, message, attribute }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::signals::among_signals;
+
+    #[test]
+    fn signals_do_not_move_the_deadline() {
+        const TIMEOUT: Duration = Duration::from_millis(250);
+        // Nothing was sent, so that nothing comes.
+        let mut channel = Channel::open().unwrap();
+        let interrupted = among_signals(|| channel.socket().receive(&mut []));
+        assert_eq!(interrupted.unwrap_err().kind(), io::ErrorKind::Interrupted);
+
+        channel.set_timeout(Some(TIMEOUT)).unwrap();
+        let started = Instant::now();
+        let waited = among_signals(|| channel.receive());
+        assert!(matches!(waited, Err(Error::Timeout(TIMEOUT))), "{waited:?}");
+        assert!(started.elapsed() >= TIMEOUT, "{:?}", started.elapsed());
+    }
 }

@@ -10,7 +10,7 @@ use zerocopy::{Immutable, IntoBytes};
 
 use super::Error;
 use super::error::Step;
-use crate::netlink::{Messages, NLM_F_ACK, NLM_F_REQUEST, NLMSG_ERROR};
+use crate::netlink::{Channel, Messages, NLM_F_ACK, NLM_F_REQUEST, NLMSG_ERROR};
 use crate::sys::socket::{Protocol, Socket};
 
 /// Messages that travel together.
@@ -58,37 +58,32 @@ impl Datagram {
 
     /// Sends it and waits for the acknowledgements. `step` says what failed if the kernel refuses message `seq`.
     pub(super) fn send(&self, protocol: Protocol, step: impl FnOnce(u32) -> Step) -> Result<(), Error> {
-        match transact(protocol, &self.bytes, self.acks) {
+        match transact(protocol, &self.bytes, self.acks, PATIENCE) {
             Ok(acks) => match acks.into_iter().find(|ack| ack.error != 0) {
                 Some(refused) => {
                     Err(step(refused.seq).failed()(io::Error::from_raw_os_error(refused.error.saturating_neg())))
                 }
                 None => Ok(()),
             },
-            Err(error) => Err(step(0).failed()(error)),
+            Err(crate::Error::Io { source, .. }) => Err(step(0).failed()(source)),
+            Err(error) => Err(step(0).failed()(io::Error::other(error))),
         }
     }
 }
 
-/// The kernel answers before the send returns.
+/// How long to wait for an answer, which the kernel gives before the send returns.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Sends `request` to the kernel and collects its answers: one for each of the `expected` messages that asked for it,
 /// or up to the first refusal, behind which there may be none.
-fn transact(protocol: Protocol, request: &[u8], expected: usize) -> io::Result<Vec<Ack>> {
-    let socket = Socket::open(protocol)?;
-    socket.set_receive_timeout(Some(PATIENCE))?;
-    socket.send(request)?;
+fn transact(protocol: Protocol, request: &[u8], expected: usize, patience: Duration) -> Result<Vec<Ack>, crate::Error> {
+    let mut channel = Channel::over(Socket::open(protocol).map_err(crate::Error::io("opening a netlink socket"))?);
+    channel.set_timeout(Some(patience))?;
+    channel.socket().send(request).map_err(crate::Error::io("sending"))?;
     let mut acks = Vec::new();
-    let mut buffer = vec![0; 8192];
     while acks.len() < expected && acks.iter().all(|ack: &Ack| ack.error == 0) {
-        let received = match socket.receive(&mut buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            result => result?,
-        };
-        if received.sender == 0 {
-            acks.extend(answers(buffer.get(..received.length).unwrap_or_default()));
-        }
+        let length = channel.receive()?;
+        acks.extend(answers(channel.incoming(&(0..length))));
     }
     Ok(acks)
 }
@@ -100,4 +95,24 @@ fn answers(datagram: &[u8]) -> impl Iterator<Item = Ack> + '_ {
         let answer: NlMsgErr = codec::decode_layout(message.body).ok()?;
         Some(Ack { seq: answer.request.seq, error: answer.error })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use conntrack_spec::NoAttributes;
+    use conntrack_spec::header::NfGenMsg;
+
+    use super::*;
+    use crate::sys::signals::among_signals;
+
+    #[test]
+    fn an_answer_that_never_comes_is_an_error_whatever_signals_do() {
+        const TIMEOUT: Duration = Duration::from_millis(250);
+        // The kernel overlooks a message that is longer than its datagram.
+        let mut request = Datagram::default();
+        request.push(0, NLM_F_ACK, &NfGenMsg::default(), &NoAttributes {}).unwrap();
+        request.bytes.truncate(HEADER);
+        let waited = among_signals(|| transact(Protocol::Route, &request.bytes, request.acks, TIMEOUT));
+        assert!(matches!(waited, Err(crate::Error::Timeout(TIMEOUT))), "{waited:?}");
+    }
 }

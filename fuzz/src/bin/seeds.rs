@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-use conntrack::Flow;
 use conntrack::codec::decode;
 use conntrack::message::Message;
+use conntrack::{Family, Filter, Flow, L4};
 use conntrack_fuzz::{with_lengths, with_type};
 use conntrack_tests::captures::{self, Capture};
 use conntrack_tests::types::TYPES;
@@ -21,7 +21,7 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-fn seeds() -> [(&'static str, BTreeSet<Vec<u8>>); 10] {
+fn seeds() -> [(&'static str, BTreeSet<Vec<u8>>); 11] {
     let captures = captures::all();
     let messages = || captures.iter().flat_map(|capture| &capture.messages);
     let attributes = || messages().filter_map(|message| Some((message, message.bytes.get(20..)?)));
@@ -34,7 +34,7 @@ fn seeds() -> [(&'static str, BTreeSet<Vec<u8>>); 10] {
             TYPES.iter().filter(move |of| fits(of.schema.name)).filter_map(move |of| with_type(of, attributes))
         })
         .collect();
-    let whole = messages().flat_map(|message| TYPES.first().and_then(|of| with_type(of, &message.bytes)));
+    let whole = messages().filter_map(|message| TYPES.first().and_then(|of| with_type(of, &message.bytes)));
     let exchanges =
         captures.iter().map(|capture| with_lengths(capture.messages.iter().map(|m| readdressed(&m.bytes, 7))));
     let batches = captures.iter().map(|capture| [vec![4], with_lengths(numbered(capture))].concat());
@@ -52,6 +52,7 @@ fn seeds() -> [(&'static str, BTreeSet<Vec<u8>>); 10] {
         ("exchange", exchanges.collect()),
         ("batch", batches.collect()),
         ("events", events.collect()),
+        ("filter", attributes().flat_map(|(_, attributes)| filtered(attributes)).collect()),
         ("json", attributes().filter_map(|(_, attributes)| json(attributes)).collect()),
         ("text", TEXTS.iter().map(|text| text.as_bytes().to_vec()).collect()),
     ]
@@ -71,6 +72,28 @@ fn numbered(capture: &Capture) -> Vec<Vec<u8>> {
         .zip(&capture.messages)
         .map(|(n, message)| readdressed(&message.bytes, (u32::MAX - 4).wrapping_add(n)))
         .collect()
+}
+
+/// A flow behind filters that it meets.
+fn filtered(attributes: &[u8]) -> Vec<Vec<u8>> {
+    let Ok(flow) = decode::<Flow>(attributes) else { return Vec::new() };
+    let Flow { orig, reply, .. } = flow;
+    let any = Filter::new;
+    let mut filters = vec![
+        any().family(Family::of(orig.src())).orig_src(orig.src()).reply_dst(reply.dst()),
+        any().protocol(orig.protocol()).orig_dst(orig.dst()).reply_src(reply.src()),
+        any().mark(flow.mark.unwrap_or(0)).status(flow.status).zone(flow.zone.unwrap_or(0)),
+        any().without_status(!flow.status),
+    ];
+    filters.extend(flow.proto_info.and_then(|info| info.tcp_state()).map(|state| any().tcp_state(state)));
+    match orig.proto.l4 {
+        Some(L4::Ports { src, dst }) => filters.push(any().orig_src_port(src).orig_dst_port(dst..=u16::MAX)),
+        Some(L4::Icmp { id, kind, code } | L4::Icmpv6 { id, kind, code }) => {
+            filters.push(any().icmp_id(id).icmp_type(kind).icmp_code(code));
+        }
+        _ => {}
+    }
+    filters.iter().map(|filter| [filter.to_string().as_bytes(), b"\n", attributes].concat()).collect()
 }
 
 /// A flow as JSON.

@@ -12,7 +12,7 @@ use conntrack::uapi::{
 use conntrack::{
     Family, Flow, L4, ProtoInfo, ProtoInfoSctp, ProtoInfoTcp, Protocol, SctpState, Status, TcpState, Tuple, TupleProto,
 };
-use conntrack_tests::generate::{bytes, value};
+use conntrack_tests::generate::{bytes, message, value};
 use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -112,19 +112,6 @@ pub(crate) fn flow() -> impl Strategy<Value = Flow> {
             ..any
         })
     })
-}
-
-/// A message with these attributes.
-pub(crate) fn message(kind: u16, flags: u16, family: Family, attributes: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(20 + attributes.len()).unwrap();
-    let mut message = Vec::new();
-    message.extend(length.to_ne_bytes());
-    message.extend(kind.to_ne_bytes());
-    message.extend(flags.to_ne_bytes());
-    message.extend([0; 8]);
-    message.extend([family.0, 0, 0, 0]);
-    message.extend(attributes);
-    message
 }
 
 /// The attributes of a nest, or of a message.

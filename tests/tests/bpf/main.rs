@@ -10,10 +10,8 @@ use conntrack::netlink::NLM_F_MULTI;
 use conntrack::{Family, Filter, Flow, L4, Protocol, Status, TcpState, Tuple};
 use conntrack_tests::bpf::{Run, check, longest_filter, run};
 use conntrack_tests::captures;
-use conntrack_tests::generate::fixed;
-use events::{
-    DESTROY, ICMP_IDS, MARKS, NEW, PORTS, PROTOCOLS, TCP_STATES, ZONES, addresses, event, flow, message, shuffled,
-};
+use conntrack_tests::generate::{fixed, message};
+use events::{DESTROY, ICMP_IDS, MARKS, NEW, PORTS, PROTOCOLS, TCP_STATES, ZONES, addresses, event, flow, shuffled};
 use ipnet::IpNet;
 use proptest::collection::vec;
 use proptest::prelude::*;

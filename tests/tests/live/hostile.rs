@@ -6,8 +6,10 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use conntrack::netlink::{Channel, NLM_F_DUMP, Request};
 use conntrack::sandbox::{Failure, Namespace, Sandbox};
-use conntrack::{Changes, Command, Conntrack, Errno, Error, Event, Events, Filter, Flow, FlowKey};
+use conntrack::uapi::{IPCTNL_MSG_CT_GET, NFNL_SUBSYS_CTNETLINK};
+use conntrack::{Changes, Command, Conntrack, Errno, Error, Event, Events, Filter, Flow, FlowKey, NoAttributes};
 use rustix::net::netlink::{NETFILTER, SocketAddrNetlink};
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, sendto};
 use rustix::thread::CapabilitySet;
@@ -21,6 +23,7 @@ cases! {
     forged_answers_are_none,
     forged_answers_to_dumps_are_none,
     an_overrun_is_over_when_it_was_told,
+    a_dump_that_overran_at_its_start_is_over_when_it_was_told,
     an_answer_that_comes_too_late_is_not_the_next_ones,
     an_answer_that_never_comes_is_a_timeout,
     a_table_that_changes_under_dumps,
@@ -32,11 +35,11 @@ cases! {
 /// `struct nlmsghdr` and `struct nlmsgerr`
 const ERROR: usize = 36;
 
-fn key(port: u16) -> FlowKey {
+pub(crate) fn key(port: u16) -> FlowKey {
     udp(port).orig.into()
 }
 
-fn fill(ct: &Conntrack, ports: std::ops::Range<u16>) -> Outcome {
+pub(crate) fn fill(ct: &Conntrack, ports: std::ops::Range<u16>) -> Outcome {
     let count = u64::try_from(ports.len())?;
     same!(ct.batch(ports.map(|port| Command::Create(udp(port)))).run()?, count);
     Ok(())
@@ -86,14 +89,17 @@ fn forgeries(port: u32, numbers: std::ops::Range<u32>) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// The port ids of all netfilter sockets of the namespace that the calling thread is in.
-fn ports() -> Result<Vec<u32>, Failure> {
+/// The port ids and the inodes of all netfilter sockets of the namespace that the calling thread is in.
+pub(crate) fn sockets() -> Result<Vec<(u32, u64)>, Failure> {
     /// `NETLINK_NETFILTER`
     const PROTOCOL: &str = "12";
     let text = fs::read_to_string("/proc/thread-self/net/netlink")?;
     let rows = text.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let ports = rows.filter(|row| row.get(1) == Some(&PROTOCOL)).filter_map(|row| row.get(2)?.parse().ok());
-    Ok(ports.filter(|port| *port != 0).collect())
+    let sockets = rows
+        .filter(|row| row.get(1) == Some(&PROTOCOL))
+        .filter_map(|row| Some((row.get(2)?.parse().ok()?, row.last()?.parse().ok()?)));
+    // The kernel's own has 0.
+    Ok(sockets.filter(|(port, _)| *port != 0).collect())
 }
 
 /// Runs `body` while `neighbour` goes on, turn after turn.
@@ -169,7 +175,7 @@ fn forged_answers_to_dumps_are_none(_: &Sandbox) -> Outcome {
     let neighbour = Neighbour::new()?;
     let forged = AtomicU64::new(0);
     let forge = || {
-        for port in ports()? {
+        for (port, _) in sockets()? {
             for forgery in forgeries(port, 1..12) {
                 // A full buffer is what the neighbour wants, too.
                 forged.fetch_add(u64::from(neighbour.send(port, &forgery).is_ok()), Ordering::Relaxed);
@@ -222,6 +228,48 @@ fn an_overrun_is_over_when_it_was_told(_: &Sandbox) -> Outcome {
     holds!(matches!(results.last(), Some(Err(Error::Overrun))), "{results:?}");
     let results: Vec<_> = ct.batch((0..3).map(|port| Command::Delete(key(port)))).collect();
     holds!(results.len() == 3 && results.iter().all(Result::is_ok), "{results:?}");
+    Ok(())
+}
+
+/// A dump that finds room for its refusal only is refused, and runs all the same.
+fn a_dump_that_overran_at_its_start_is_over_when_it_was_told(_: &Sandbox) -> Outcome {
+    const MANY: u16 = 2000;
+    fill(&Conntrack::open()?, 0..MANY)?;
+    let port_of_next = |known: &[(u32, u64)]| -> Result<u32, Failure> {
+        let new = sockets()?.into_iter().find(|socket| !known.contains(socket));
+        Ok(new.ok_or("no new socket")?.0)
+    };
+    let neighbour = Neighbour::new()?;
+    // How many messages a socket has room for.
+    let known = sockets()?;
+    let full = Channel::open()?;
+    let port = port_of_next(&known)?;
+    let room = (0..).take_while(|_| neighbour.send(port, &answer(0, port, 0)).is_ok()).count();
+    drop(full);
+
+    let known = sockets()?;
+    let mut channel = Channel::open()?;
+    let port = port_of_next(&known)?;
+    channel.set_timeout(Some(PATIENCE))?;
+    let dump =
+        Request::new("listing flows", NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET, &NoAttributes {}).flags(NLM_F_DUMP);
+    let mut count = || -> Result<usize, Error> {
+        let mut count = 0;
+        channel.request(&dump, |_| {
+            count += 1;
+            Ok(())
+        })?;
+        Ok(count)
+    };
+    for _ in 0..3 {
+        same!(count()?, usize::from(MANY));
+        for _ in 2..room {
+            neighbour.send(port, &answer(0, port, 0))?;
+        }
+        let refused = count();
+        holds!(matches!(refused, Err(Error::Overrun)), "{refused:?}");
+    }
+    same!(count()?, usize::from(MANY));
     Ok(())
 }
 

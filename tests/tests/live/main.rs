@@ -4,6 +4,7 @@
 //! `CONNTRACK_TESTS_SKIP=deny`, as in CI, that is a failure; excepted are those tests of what the kernel was built
 //! without that are [named](MAY_BE_MISSING).
 
+mod answers;
 mod batch;
 mod bpf;
 mod builder;
@@ -96,6 +97,7 @@ fn main() -> ExitCode {
     let available = sandbox::enter_user_namespace().and_then(|()| Sandbox::probe());
     let denied = std::env::var_os("CONNTRACK_TESTS_SKIP").is_some_and(|value| value == "deny");
     let modules = [
+        answers::CASES,
         batch::CASES,
         bpf::CASES,
         builder::CASES,
