@@ -111,7 +111,7 @@ mod tests {
         // The kernel overlooks a message that is longer than its datagram.
         let mut request = Datagram::default();
         request.push(0, NLM_F_ACK, &NfGenMsg::default(), &NoAttributes {}).unwrap();
-        request.bytes.truncate(HEADER);
+        request.bytes.truncate(NlMsgHdr::SIZE);
         let waited = among_signals(|| transact(Protocol::Route, &request.bytes, request.acks, TIMEOUT));
         assert!(matches!(waited, Err(crate::Error::Timeout(TIMEOUT))), "{waited:?}");
     }
