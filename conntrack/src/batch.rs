@@ -4,12 +4,11 @@ use std::borrow::Borrow;
 use std::collections::VecDeque;
 use std::iter::{Fuse, FusedIterator};
 
-use conntrack_spec::codec::Schema;
 use conntrack_spec::{FlowKey, FlowUpdate, NewFlow};
 
 use crate::connection::Conntrack;
 use crate::error::Error;
-use crate::netlink::{Channel, Request, refusal};
+use crate::netlink::{Channel, Request, Subject, refusal};
 use crate::request;
 
 /// Bytes of receive buffer to count on for each answer: the kernel charges 832 for the shortest, more for one with text.
@@ -71,7 +70,7 @@ pub struct Batch<'a, I: Iterator> {
 #[derive(Debug)]
 enum Entry {
     /// What an error message says of it.
-    Sent { operation: &'static str, schema: &'static Schema, start: usize },
+    Sent { subject: Subject, start: usize },
     /// It makes no sense.
     Refused(Error),
 }
@@ -114,7 +113,7 @@ impl<'a, I: Iterator<Item: Borrow<Command>>> Batch<'a, I> {
             let start = self.datagram.len();
             let encoded = command.borrow().request().and_then(|request| {
                 request.encode(0, &mut self.datagram)?;
-                Ok(Entry::Sent { operation: request.operation, schema: request.schema, start })
+                Ok(Entry::Sent { subject: request.subject, start })
             });
             if start > 0 && self.datagram.len() > limits.bytes {
                 self.datagram.truncate(start);
@@ -136,10 +135,10 @@ impl<'a, I: Iterator<Item: Borrow<Command>>> Batch<'a, I> {
         for entry in self.entries.drain(..) {
             self.results.push_back(match entry {
                 Entry::Refused(error) => Err(error),
-                Entry::Sent { operation, schema, start } => match answers.next().flatten() {
+                Entry::Sent { subject, start } => match answers.next().flatten() {
                     Some(refused) => {
                         let sent = self.datagram.get(start..).unwrap_or_default();
-                        Err(refusal(operation, schema, sent, refused))
+                        Err(refusal(subject, sent, refused))
                     }
                     None => Ok(()),
                 },

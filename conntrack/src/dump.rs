@@ -5,13 +5,13 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::Arc;
 
-use conntrack_spec::codec::{self, Mode, Schema, align};
+use conntrack_spec::codec::{self, Mode, align};
 use conntrack_spec::header::{HEADERS, NfGenMsg, NlMsgHdr};
 use conntrack_spec::{Decode, Flow};
 
 use crate::error::Error;
 use crate::filter::{Filter, View};
-use crate::netlink::{Answer, Channel, Exchange, Message, ProtocolError, Request, refusal};
+use crate::netlink::{Answer, Channel, Exchange, Message, ProtocolError, Request, Subject, refusal};
 use crate::pool::Pool;
 
 /// The flows of a table, or its expectations, as they arrive: an iterator that holds one datagram at a time, whatever
@@ -105,8 +105,7 @@ struct RawDump {
     /// Gone when the dump has ended.
     channel: Option<Channel>,
     exchange: Exchange,
-    operation: &'static str,
-    schema: &'static Schema,
+    subject: Subject,
     /// What is left of the datagram in the channel's buffer.
     unread: Range<usize>,
     /// Type, flags, sequence number and port id of a reply, as bytes. All replies of a dump have the same, so that
@@ -119,14 +118,12 @@ impl RawDump {
     fn start(pool: &Arc<Pool>, request: &Request<'_>) -> Result<Self, Error> {
         let mut channel = pool.take()?;
         let exchange = channel.send(request)?;
-        let (operation, schema) = (request.operation, request.schema);
         let unread = 0..channel.receive()?;
         let mut raw = Self {
             pool: Arc::clone(pool),
             channel: Some(channel),
             exchange,
-            operation,
-            schema,
+            subject: request.subject,
             unread,
             usual: [0; 12],
         };
@@ -224,7 +221,7 @@ impl RawDump {
                 if self.exchange.is_interrupted() { Err(Error::Interrupted) } else { Ok(None) }
             }
             Answer::Refused(refused) => {
-                let error = refusal(self.operation, self.schema, channel.sent(), refused);
+                let error = refusal(self.subject, channel.sent(), refused);
                 if matches!(error, Error::Overrun) {
                     // The kernel says so, and runs the dump all the same: the socket would be busy.
                     self.channel = None;

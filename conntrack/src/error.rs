@@ -121,6 +121,8 @@ pub struct KernelError {
     /// The attribute that it blames, as a path of kernel names: only for attributes of the wrong size or range, and only
     /// at the outermost level (`NLMSGERR_ATTR_OFFS`).
     pub attribute: Option<String>,
+    /// What the error means for this operation, where the number alone would mislead.
+    pub hint: Option<&'static str>,
 }
 
 impl fmt::Display for KernelError {
@@ -132,8 +134,8 @@ impl fmt::Display for KernelError {
         if let Some(message) = &self.message {
             write!(f, ": {message}")?;
         }
-        if self.errno == Errno::PERM {
-            f.write_str(": this needs CAP_NET_ADMIN in the user namespace that owns the network namespace")?;
+        if let Some(hint) = self.hint {
+            write!(f, ": {hint}")?;
         }
         Ok(())
     }

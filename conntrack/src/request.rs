@@ -47,7 +47,7 @@ pub fn create(new: &NewFlow) -> Result<Request<'_>, UsageError> {
 /// The flow makes no sense.
 pub fn upsert(new: &NewFlow) -> Result<Request<'_>, UsageError> {
     let request = flow("creating or updating a flow", IPCTNL_MSG_CT_NEW, new).family(new.check()?);
-    Ok(request.flags(NLM_F_CREATE))
+    Ok(request.flags(NLM_F_CREATE).denied(DENIED_CHANGE))
 }
 
 /// Changes the flow at a tuple.
@@ -55,7 +55,7 @@ pub fn upsert(new: &NewFlow) -> Result<Request<'_>, UsageError> {
 /// # Errors
 /// The key or a change makes no sense.
 pub fn update(update: &FlowUpdate) -> Result<Request<'_>, UsageError> {
-    Ok(flow("updating a flow", IPCTNL_MSG_CT_NEW, update).family(update.check()?))
+    Ok(flow("updating a flow", IPCTNL_MSG_CT_NEW, update).family(update.check()?).denied(DENIED_CHANGE))
 }
 
 /// Deletes the flow at a tuple.
@@ -98,6 +98,10 @@ pub fn flush_all() -> Request<'static> {
         &FlowFilter { orig: None, reply: None, status: None, mark: None, zone: None, filter: None };
     flow("flushing all flows", IPCTNL_MSG_CT_DELETE, EVERYTHING).family(Family::UNSPEC)
 }
+
+/// What `EPERM` means for a change (`ctnetlink_change_timeout`).
+const DENIED_CHANGE: &str = "this needs CAP_NET_ADMIN in the user namespace that owns the network namespace and, with a \
+     timeout, a flow whose timeout is not fixed";
 
 /// What a request for all there is has for attributes.
 const NOTHING: &NoAttributes = &NoAttributes {};

@@ -3,14 +3,13 @@
 use std::collections::VecDeque;
 use std::iter::FusedIterator;
 
-use conntrack_spec::codec::Schema;
 use conntrack_spec::{Decode, Flow, FlowKey, Tuple};
 
 use crate::connection::Conntrack;
 use crate::dump::Dump;
 use crate::error::{Errno, Error};
 use crate::filter::Filter;
-use crate::netlink::{Channel, Refusal, refusal};
+use crate::netlink::{Channel, Refusal, Subject, refusal};
 use crate::request;
 
 /// Bytes of receive buffer that the kernel charges for an answer at most: it makes each in a page of its own
@@ -56,8 +55,7 @@ struct Found {
 #[derive(Clone, Copy, Debug)]
 struct Sent {
     start: usize,
-    operation: &'static str,
-    schema: &'static Schema,
+    subject: Subject,
 }
 
 /// # Counters
@@ -143,7 +141,7 @@ impl<T: Decode> Zeroing<'_, T> {
                 (None, Some(Refusal { errno, .. })) if Errno(errno) == Errno::NOENT => {}
                 (None, Some(refused)) => {
                     let request = self.datagram.get(sent.start..).unwrap_or_default();
-                    self.ready.push_back(Err(refusal(sent.operation, sent.schema, request, refused)));
+                    self.ready.push_back(Err(refusal(sent.subject, request, refused)));
                 }
                 (None, None) => self.ready.push_back(Err(Error::Overrun)),
             }
@@ -165,7 +163,7 @@ impl<T: Decode> Zeroing<'_, T> {
                 let key = FlowKey { zone, ..FlowKey::new(orig) };
                 let request = request::get_zeroing(&key)?;
                 request.encode(0, &mut self.datagram)?;
-                Ok(Sent { start, operation: request.operation, schema: request.schema })
+                Ok(Sent { start, subject: request.subject })
             });
             match encoded {
                 Ok(sent) => self.sent.push(sent),

@@ -4,10 +4,9 @@ use std::io;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use conntrack_spec::codec::Schema;
 use conntrack_spec::header::HEADERS;
 
-use super::{Answer, BatchExchange, Exchange, Message, Messages, NLM_F_ACK, ProtocolError, Refusal, Request};
+use super::{Answer, BatchExchange, Exchange, Message, Messages, NLM_F_ACK, ProtocolError, Refusal, Request, Subject};
 use crate::error::{Errno, Error, KernelError};
 use crate::namespace::NetworkNamespace;
 use crate::sys::socket::{Received, Socket};
@@ -92,7 +91,7 @@ impl Channel {
         let seq = self.take_numbers(1);
         self.outgoing.clear();
         request.flags(NLM_F_ACK).encode(seq, &mut self.outgoing)?;
-        self.socket.send(&self.outgoing).map_err(Error::io(request.operation))?;
+        self.socket.send(&self.outgoing).map_err(Error::io(request.subject.operation))?;
         self.under_way = true;
         Ok(Exchange::new(seq, self.socket.port()))
     }
@@ -232,7 +231,7 @@ impl Channel {
                         return if exchange.is_interrupted() { Err(Error::Interrupted) } else { Ok(()) };
                     }
                     Answer::Refused(refused) => {
-                        let error = refusal(request.operation, request.schema, &self.outgoing, refused);
+                        let error = refusal(request.subject, &self.outgoing, refused);
                         // A dump that found no room for its beginning is refused, and runs all the same.
                         if !matches!(error, Error::Overrun) {
                             self.end();
@@ -294,7 +293,7 @@ impl Deadline {
 }
 
 /// The error that a refusal is of the request in `sent`.
-pub(crate) fn refusal(operation: &'static str, schema: &'static Schema, sent: &[u8], refused: Refusal) -> Error {
+pub(crate) fn refusal(subject: Subject, sent: &[u8], refused: Refusal) -> Error {
     // The kernel's word for a receive buffer with no room for the answer, as for the beginning of a dump.
     if Errno(refused.errno) == Errno::NOBUFS {
         return Error::Overrun;
@@ -302,10 +301,11 @@ pub(crate) fn refusal(operation: &'static str, schema: &'static Schema, sent: &[
     let attribute = refused.details.offset.and_then(|offset| {
         // The kernel's offset counts the headers too.
         let offset = (offset.0 as usize).checked_sub(HEADERS)?;
-        Some(schema.path_at(sent.get(HEADERS..)?, offset)?.to_string())
+        Some(subject.schema.path_at(sent.get(HEADERS..)?, offset)?.to_string())
     });
     let (errno, message) = (Errno(refused.errno), refused.details.message);
-    Error::Kernel(Box::new(KernelError { operation, errno, message, attribute }))
+    let hint = (errno == Errno::PERM).then_some(subject.denied);
+    Error::Kernel(Box::new(KernelError { operation: subject.operation, errno, message, attribute, hint }))
 }
 
 #[cfg(test)]

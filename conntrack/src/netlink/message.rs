@@ -135,22 +135,34 @@ impl<'a> Iterator for Messages<'a> {
     }
 }
 
+/// What an error message says of a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subject {
+    /// What it does: `creating a flow`.
+    pub(crate) operation: &'static str,
+    /// What it is made of.
+    pub(crate) schema: &'static Schema,
+    /// What `EPERM` means for it.
+    pub(crate) denied: &'static str,
+}
+
+/// What `EPERM` means for most requests.
+const DENIED: &str = "this needs CAP_NET_ADMIN in the user namespace that owns the network namespace";
+
 /// A request to a netfilter subsystem.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
-    /// What it does, in the words of an error message: `creating a flow`.
-    pub(crate) operation: &'static str,
+    pub(crate) subject: Subject,
     kind: u16,
     flags: u16,
     nfgenmsg: NfGenMsg,
     attributes: &'a dyn Encode,
-    pub(crate) schema: &'static Schema,
 }
 
 impl std::fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Request")
-            .field("operation", &self.operation)
+            .field("operation", &self.subject.operation)
             .field("kind", &self.kind)
             .field("flags", &self.flags)
             .field("nfgenmsg", &self.nfgenmsg)
@@ -164,13 +176,20 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn new<T: Encode + Decode>(operation: &'static str, subsystem: u8, number: u8, attributes: &'a T) -> Self {
         Self {
-            operation,
+            subject: Subject { operation, schema: T::SCHEMA, denied: DENIED },
             kind: kind(subsystem, number),
             flags: NLM_F_REQUEST,
             nfgenmsg: NfGenMsg::default(),
             attributes,
-            schema: T::SCHEMA,
         }
+    }
+
+    /// Says what `EPERM` means for this request, in the words of an error message, if it is not only that `CAP_NET_ADMIN`
+    /// is missing.
+    #[must_use]
+    pub const fn denied(mut self, meaning: &'static str) -> Self {
+        self.subject.denied = meaning;
+        self
     }
 
     /// Adds `NLM_F_*` flags.

@@ -39,4 +39,5 @@ pub use batch::BatchExchange;
 pub use channel::Channel;
 pub(crate) use channel::refusal;
 pub use exchange::{Answer, Exchange, Refusal};
+pub(crate) use message::Subject;
 pub use message::{Message, Messages, ProtocolError, Request};

@@ -49,6 +49,9 @@ pub fn delete_all() -> Request<'static> {
     helper("deleting all helpers", NFNL_MSG_CTHELPER_DEL, NOTHING)
 }
 
+/// What `EPERM` means: helpers are not a namespace's (`nfnl_cthelper_new`).
+const DENIED: &str = "this needs CAP_NET_ADMIN in the initial user namespace: helpers are the whole system's";
+
 fn helper<'a, T: Encode + Decode>(operation: &'static str, number: u8, attributes: &'a T) -> Request<'a> {
-    Request::new(operation, NFNL_SUBSYS_CTHELPER, number, attributes)
+    Request::new(operation, NFNL_SUBSYS_CTHELPER, number, attributes).denied(DENIED)
 }

@@ -178,6 +178,7 @@ fn updating_a_fixed_timeout(_: &Sandbox) -> Outcome {
     let error =
         ct.update(&udp(1).orig.into(), &Changes::new().timeout(Duration::from_secs(9))).err().ok_or("updated")?;
     same!(error.errno(), Some(Errno::PERM));
+    holds!(error.to_string().ends_with("a flow whose timeout is not fixed"), "{error}");
     // The reason is the flow here, and not the caller's privilege.
     holds!(ct.update(&udp(1).orig.into(), &Changes::new().mark(1)).is_ok());
     Ok(())
