@@ -249,7 +249,8 @@ fn equals_the_table_after_churn(_: &Sandbox) -> Outcome {
         holds!(mirror.is_synchronised(), "{:?}", mirror.stats());
         equals_a_dump(&mirror, &ct)?;
         same!(copy, mirror.iter().map(Lasting::of).collect());
-        same!(mirror.stats().overruns > 0, buffer < 1 << 20, "{buffer} bytes: {:?}", mirror.stats());
+        // The largest may be large enough, or not, if the machine is busy.
+        holds!(mirror.stats().overruns > 0 || buffer == 1 << 20, "{buffer} bytes: {:?}", mirror.stats());
     }
     Ok(())
 }
