@@ -102,6 +102,14 @@ pub(crate) fn sockets() -> Result<Vec<(u32, u64)>, Failure> {
     Ok(sockets.filter(|(port, _)| *port != 0).collect())
 }
 
+/// What `open` opens, and the port ids of its sockets.
+fn opening<T>(open: impl FnOnce() -> Result<T, Error>) -> Result<(T, Vec<u32>), Failure> {
+    let known = sockets()?;
+    let opened = open()?;
+    let new = sockets()?.into_iter().filter(|socket| !known.contains(socket));
+    Ok((opened, new.map(|(port, _)| port).collect()))
+}
+
 /// Runs `body` while `neighbour` goes on, turn after turn.
 fn beside<T>(
     mut neighbour: impl FnMut() -> Result<(), Failure> + Send,
@@ -234,23 +242,18 @@ fn an_overrun_is_over_when_it_was_told(_: &Sandbox) -> Outcome {
 /// A dump that finds room for its refusal only is refused, and runs all the same.
 fn a_dump_that_overran_at_its_start_is_over_when_it_was_told(_: &Sandbox) -> Outcome {
     const MANY: u16 = 2000;
-    fill(&Conntrack::open()?, 0..MANY)?;
-    let port_of_next = |known: &[(u32, u64)]| -> Result<u32, Failure> {
-        let new = sockets()?.into_iter().find(|socket| !known.contains(socket));
-        Ok(new.ok_or("no new socket")?.0)
-    };
     let neighbour = Neighbour::new()?;
-    // How many messages a socket has room for.
-    let known = sockets()?;
-    let full = Channel::open()?;
-    let port = port_of_next(&known)?;
-    let room = (0..u32::MAX).take_while(|_| neighbour.send(port, &answer(0, port, 0)).is_ok()).count();
-    drop(full);
-
-    let known = sockets()?;
-    let mut channel = Channel::open()?;
-    let port = port_of_next(&known)?;
+    let send = |port| neighbour.send(port, &answer(0, port, 0));
+    let (mut channel, ports) = opening(Channel::open)?;
     channel.set_timeout(Some(PATIENCE))?;
+    let [port] = ports[..] else { return Err(format!("{ports:?} are not one").into()) };
+    let mut room = 0;
+    while send(port).is_ok() {
+        room += 1;
+    }
+    let fill_but_for_two = |port| (2..room).try_for_each(|_| send(port));
+
+    fill(&Conntrack::open()?, 0..MANY)?;
     let dump =
         Request::new("listing flows", NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET, &NoAttributes {}).flags(NLM_F_DUMP);
     let mut count = || -> Result<usize, Error> {
@@ -261,15 +264,22 @@ fn a_dump_that_overran_at_its_start_is_over_when_it_was_told(_: &Sandbox) -> Out
         })?;
         Ok(count)
     };
+    holds!(matches!(count(), Err(Error::Overrun)));
     for _ in 0..3 {
         same!(count()?, usize::from(MANY));
-        for _ in 2..room {
-            neighbour.send(port, &answer(0, port, 0))?;
-        }
+        fill_but_for_two(port)?;
         let refused = count();
         holds!(matches!(refused, Err(Error::Overrun)), "{refused:?}");
     }
     same!(count()?, usize::from(MANY));
+
+    for _ in 0..3 {
+        let (ct, ports) = opening(Conntrack::open)?;
+        ports.into_iter().try_for_each(fill_but_for_two)?;
+        let refused = ct.dump();
+        holds!(matches!(refused, Err(Error::Overrun)), "{refused:?}");
+        same!(ct.dump()?.collect::<Result<Vec<Flow>, _>>()?.len(), usize::from(MANY));
+    }
     Ok(())
 }
 
