@@ -3,10 +3,10 @@
 //! Each is the kernel's C struct, byte for byte: `zerocopy` reads and writes it as a copy.
 
 use zerocopy::big_endian::U16;
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// `struct nlmsghdr`, in host byte order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct NlMsgHdr {
     /// Bytes of the whole message, this header included.
@@ -27,7 +27,7 @@ impl NlMsgHdr {
 }
 
 /// `struct nfgenmsg`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct NfGenMsg {
     /// `nfgen_family`: an address family.
@@ -44,7 +44,7 @@ impl NfGenMsg {
 }
 
 /// `struct nlmsgerr` without the request that follows it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct NlMsgErr {
     /// 0, or a negative errno.
