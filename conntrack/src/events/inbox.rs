@@ -199,7 +199,7 @@ impl Inbox {
     }
 
     /// Finds the next event. Who wants it makes [room](Found::vacant) for it, and has it [completed](Self::complete).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(&mut self) -> Result<Option<Found>, Error> {
         while !self.unread.is_empty() || self.next_datagram() {
             if let Some(found) = self.find_in_message()? {
@@ -211,7 +211,7 @@ impl Inbox {
     }
 
     /// The event that the message at the front tells of, if it passes the filter.
-    #[inline]
+    #[inline(always)]
     fn find_in_message(&mut self) -> Result<Option<Found>, Error> {
         self.counters.received += 1;
         if let Some(whole) = self.truncated.take() {
