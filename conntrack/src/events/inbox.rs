@@ -122,19 +122,23 @@ impl Inbox {
         &mut self.datagrams
     }
 
-    /// Goes on to the next datagram. False if there is none.
+    /// Goes on to the next datagram with something in it. False if there is none.
     #[inline]
     fn next_datagram(&mut self) -> bool {
         const KERNEL: u32 = 0;
         while let Some(datagram) = self.datagrams.get(self.next) {
             self.next = self.next.saturating_add(1);
-            if datagram.sender == KERNEL {
-                self.unread = 0..datagram.length;
-                self.origin = Origin { port: 0, group: Groups::from_bits_retain(datagram.groups), nsid: datagram.nsid };
-                self.truncated = datagram.is_truncated().then_some(datagram.whole);
+            if datagram.sender != KERNEL {
+                self.counters.spoofed += 1;
+                continue;
+            }
+            self.unread = 0..datagram.length;
+            self.origin = Origin { port: 0, group: Groups::from_bits_retain(datagram.groups), nsid: datagram.nsid };
+            self.truncated = datagram.is_truncated().then_some(datagram.whole);
+            // There may be nothing in it.
+            if !self.unread.is_empty() {
                 return true;
             }
-            self.counters.spoofed += 1;
         }
         false
     }
