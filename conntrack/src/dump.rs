@@ -80,20 +80,27 @@ impl<T: Decode> Dump<T> {
 impl<T: Decode> Iterator for Dump<T> {
     type Item = Result<T, Error>;
 
-    // Inlined, so that a flow is decoded where the caller keeps it: a move would wait for what is still on its way to
-    // memory.
     #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
-        let mut item = Some(Ok(T::vacant()));
-        if let Some(Ok(value)) = &mut item {
-            match self.next_at(value) {
-                Ok(true) => {}
-                Ok(false) => item = None,
-                Err(error) => item = Some(Err(error)),
-            }
-        }
-        item
+        item_at(|value| self.next_at(value))
     }
+}
+
+/// The item that `decode` makes of a vacant value; none if it says that there is none.
+///
+/// Inlined, as what returns it has to be, so that a flow is decoded where the caller keeps it: a move would wait for what
+/// is still on its way to memory.
+#[inline(always)]
+pub(crate) fn item_at<T: Decode>(decode: impl FnOnce(&mut T) -> Result<bool, Error>) -> Option<Result<T, Error>> {
+    let mut item = Some(Ok(T::vacant()));
+    if let Some(Ok(value)) = &mut item {
+        match decode(value) {
+            Ok(true) => {}
+            Ok(false) => item = None,
+            Err(error) => item = Some(Err(error)),
+        }
+    }
+    item
 }
 
 impl<T: Decode> FusedIterator for Dump<T> {}

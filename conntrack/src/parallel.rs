@@ -10,7 +10,7 @@ use std::vec;
 use conntrack_spec::{Decode, Family, Flow, Status};
 
 use crate::connection::Conntrack;
-use crate::dump::Dump;
+use crate::dump::{Dump, item_at};
 use crate::error::Error;
 use crate::filter::Filter;
 
@@ -181,18 +181,9 @@ impl<T: Decode> ParallelDump<T> {
 impl<T: Decode> Iterator for ParallelDump<T> {
     type Item = Result<T, Error>;
 
-    // Inlined, as that of a dump is.
     #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
-        let mut item = Some(Ok(T::vacant()));
-        if let Some(Ok(value)) = &mut item {
-            match self.next_at(value) {
-                Ok(true) => {}
-                Ok(false) => item = None,
-                Err(error) => item = Some(Err(error)),
-            }
-        }
-        item
+        item_at(|value| self.next_at(value))
     }
 }
 

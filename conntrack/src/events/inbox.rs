@@ -110,6 +110,7 @@ impl Inbox {
 
     /// What has been put into the buffer. A datagram that the kernel did not send is dropped here.
     pub fn received(&mut self, datagram: &Received) {
+        self.next = 0;
         self.datagrams.set_first(*datagram);
     }
 
@@ -132,7 +133,7 @@ impl Inbox {
                 self.counters.spoofed += 1;
                 continue;
             }
-            self.unread = 0..datagram.length;
+            self.unread = 0..datagram.length.min(self.datagrams.size());
             self.origin = Origin { port: 0, group: Groups::from_bits_retain(datagram.groups), nsid: datagram.nsid };
             self.truncated = datagram.is_truncated().then_some(datagram.whole);
             // There may be nothing in it.
