@@ -66,7 +66,8 @@ pub struct NewFlow {
 }
 
 impl NewFlow {
-    /// A flow whose answers come straight back, with the timeout the kernel gives a first packet of its protocol.
+    /// A flow whose answers come straight back, with the timeout that the kernel gives to the first packet of its
+    /// protocol by default: 120 seconds for TCP, 3 for SCTP, 30 for UDP, UDP-Lite, ICMP and GRE, 600 for others.
     #[must_use]
     pub fn new(orig: Tuple) -> Self {
         Self {
@@ -95,18 +96,20 @@ impl NewFlow {
     }
 
     /// A TCP flow that is established, so that packets can follow: any sequence number is accepted in both directions,
-    /// because the kernel has seen none.
+    /// because the kernel has seen none. It lives for 432,000 seconds, as by default others do.
     #[must_use]
     pub fn tcp(client: SocketAddr, server: SocketAddr) -> Self {
-        let flags = Some(TcpFlags::set(TcpFlagBits::BE_LIBERAL));
         Self::new(Tuple::tcp(client, server))
             .status(Status::CONFIRMED | Status::SEEN_REPLY | Status::ASSURED)
-            .proto_info(ProtoInfo::Tcp(ProtoInfoTcp {
-                state: Some(TcpState::ESTABLISHED),
-                flags_original: flags,
-                flags_reply: flags,
-                ..ProtoInfoTcp::default()
-            }))
+            .established()
+    }
+
+    /// Gives it the state and the time of an established TCP connection whose windows nobody knows.
+    pub(crate) fn established(self) -> Self {
+        let flags = Some(TcpFlags::set(TcpFlagBits::BE_LIBERAL));
+        let state = Some(TcpState::ESTABLISHED);
+        let info = ProtoInfoTcp { state, flags_original: flags, flags_reply: flags, ..ProtoInfoTcp::default() };
+        self.timeout(TCP_ESTABLISHED).proto_info(ProtoInfo::Tcp(info))
     }
 
     /// An ICMP or ICMPv6 echo request and its reply.
@@ -214,10 +217,14 @@ impl NewFlow {
     }
 }
 
-/// The kernel's default timeout for the state that a flow of `protocol` is created in.
+/// The kernel's default timeout of an established connection (`nf_conntrack_tcp_timeout_established`).
+const TCP_ESTABLISHED: Seconds = Seconds(432_000);
+
+/// The kernel's default timeout for the state that the first packet of a flow of `protocol` leads to.
 fn first_timeout(protocol: Protocol) -> Seconds {
     Seconds(match protocol {
-        Protocol::TCP => 432_000,
+        Protocol::TCP => 120,
+        Protocol::SCTP => 3,
         Protocol::UDP | Protocol::UDPLITE | Protocol::ICMP | Protocol::ICMPV6 | Protocol::GRE => 30,
         _ => 600,
     })

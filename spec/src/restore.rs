@@ -1,8 +1,8 @@
 //! From a flow that was reported to a request that creates it again.
 
 use crate::{
-    Endpoint, Flow, LabelChange, Mark, Nat, NatPorts, NewFlow, ProtoInfo, ProtoInfoSctp, ProtoInfoTcp, Status,
-    TcpFlagBits, TcpFlags, Tuple,
+    Endpoint, Flow, LabelChange, Mark, Nat, NatPorts, NewFlow, ProtoInfo, ProtoInfoSctp, ProtoInfoTcp, Protocol,
+    Status, TcpFlagBits, TcpFlags, Tuple,
 };
 
 /// What of a status can be given to a new flow. The rest follows from its other attributes.
@@ -14,10 +14,14 @@ impl From<&Flow> for NewFlow {
     ///
     /// Counters, times, the id, the reference count and the security context are the kernel's own and do not come along.
     /// The master of an expected flow must be there first. The kernel does not report the windows of a TCP connection:
-    /// a restored one takes any sequence number ([`TcpFlagBits::BE_LIBERAL`]). A flow in the flow table's fast path has
-    /// neither a timeout nor a state, and gets the timeout of a new one.
+    /// a restored one takes any sequence number ([`TcpFlagBits::BE_LIBERAL`]). Of a flow in the flow table's fast path
+    /// ([`Status::OFFLOAD`]) it reports neither timeout nor state: a TCP connection is an established one, because no
+    /// other gets there, and flows of other protocols get the timeout of a new one, as all do that were reported without.
     fn from(flow: &Flow) -> Self {
         let mut new = Self::new(flow.orig);
+        if flow.status.contains(Status::OFFLOAD) && flow.orig.protocol() == Protocol::TCP {
+            new = new.established();
+        }
         // Translated by the kernel from the inverse; a tuple that is translated already would leave its packets alone.
         let translated = flow.status.intersects(Status::NAT);
         new.reply = if translated { Tuple { zone: flow.reply.zone, ..flow.orig.inverse() } } else { flow.reply };
@@ -27,7 +31,7 @@ impl From<&Flow> for NewFlow {
         new.status = Some(flow.status & RESTORED | Status::CONFIRMED);
         new.timeout = flow.timeout.unwrap_or(new.timeout);
         new.mark = flow.mark.map(|value| Mark { value, mask: None });
-        new.proto_info = flow.proto_info.as_ref().and_then(restored);
+        new.proto_info = flow.proto_info.as_ref().map_or(new.proto_info, restored);
         new.help = flow.help;
         new.seq_adj_orig = flow.seq_adj_orig;
         new.seq_adj_reply = flow.seq_adj_reply;

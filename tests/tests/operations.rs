@@ -181,6 +181,10 @@ fn helpers_that_make_no_sense() {
     assert_eq!(refused(&with(3, 2)), Some(UsageError::Classes { given: 3, said: 2 }));
     assert_eq!(refused(&with(4, 4)), None);
     assert_eq!(refused(&UserHelper { name: HelperName::default(), ..helper.clone() }), Some(UsageError::NoName));
+    let too_long = Seconds(4_294_968);
+    let long = HelperClass { timeout: too_long, ..helper.policy.classes[0] };
+    let long = UserHelper { policy: HelperPolicy::new(vec![long]), ..helper };
+    assert_eq!(refused(&long), Some(UsageError::TimeoutTooLong(too_long)));
 }
 
 #[test]

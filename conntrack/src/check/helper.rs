@@ -3,6 +3,7 @@
 use conntrack_spec::UserHelper;
 
 use super::UsageError;
+use super::policy::check_timeout;
 
 pub(crate) fn check_helper(helper: &UserHelper) -> Result<(), UsageError> {
     /// `NF_CT_MAX_EXPECT_CLASSES` (`include/net/netfilter/nf_conntrack_expect.h`)
@@ -15,5 +16,5 @@ pub(crate) fn check_helper(helper: &UserHelper) -> Result<(), UsageError> {
     if !(1..=MOST_CLASSES).contains(&given) || u32::try_from(given) != Ok(said) {
         return Err(UsageError::Classes { given, said });
     }
-    Ok(())
+    helper.policy.classes.iter().try_for_each(|class| check_timeout(class.timeout))
 }

@@ -5,8 +5,8 @@ use std::fs;
 use conntrack::sandbox::Sandbox;
 use conntrack::{
     Conntrack, DccpTimeouts, Errno, Error, Family, GenericTimeouts, GreTimeouts, IcmpTimeouts, Icmpv6Timeouts,
-    L3Protocol, PolicyName, Protocol, SctpTimeouts, Seconds, TcpTimeouts, TimeoutPolicy, Timeouts, UdpTimeouts,
-    UdpliteTimeouts, UsageError,
+    L3Protocol, NewFlow, PolicyName, Protocol, SctpTimeouts, Seconds, TcpTimeouts, TimeoutPolicy, Timeouts,
+    UdpTimeouts, UdpliteTimeouts, UsageError,
 };
 
 use crate::common::errno;
@@ -24,6 +24,7 @@ cases! {
     sets_and_resets_defaults,
     defaults_are_the_sysctls,
     new_flows_have_the_defaults,
+    created_flows_have_the_defaults,
     a_policy_in_use_stays_and_counts unless rule::missing,
 }
 
@@ -252,6 +253,30 @@ fn new_flows_have_the_defaults(sandbox: &Sandbox) -> Outcome {
     let (udp, tcp) = (left(exchange.tuple)?, left(connection.tuple)?);
     holds!((2990..=3000).contains(&udp), "{udp}");
     holds!((4990..=5000).contains(&tcp), "{tcp}");
+    Ok(())
+}
+
+fn created_flows_have_the_defaults(_: &Sandbox) -> Outcome {
+    let ct = Conntrack::open()?;
+    for policy in everything() {
+        let protocol = policy.protocol();
+        let default = match ct.default_timeouts(protocol)? {
+            Timeouts::Tcp(tcp) => tcp.syn_sent,
+            Timeouts::Udp(udp) => udp.unreplied,
+            Timeouts::Udplite(udplite) => udplite.unreplied,
+            Timeouts::Icmp(icmp) => icmp.timeout,
+            Timeouts::Icmpv6(icmpv6) => icmpv6.timeout,
+            Timeouts::Sctp(sctp) => sctp.cookie_wait,
+            Timeouts::Gre(gre) => gre.unreplied,
+            Timeouts::Generic(generic) => generic.timeout,
+            other => return Err(format!("{other:?} of nobody").into()),
+        };
+        let ends = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+        same!(Some(NewFlow::generic(protocol, ends.0, ends.1).timeout), default, "{protocol}");
+    }
+    let Timeouts::Tcp(tcp) = ct.default_timeouts(Protocol::TCP)? else { return Err("not TCP's".into()) };
+    let connection = NewFlow::tcp(([10, 0, 0, 1], 1).into(), ([10, 0, 0, 2], 2).into());
+    same!(Some(connection.timeout), tcp.established);
     Ok(())
 }
 

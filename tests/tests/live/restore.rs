@@ -16,6 +16,7 @@ use crate::{Outcome, cases, holds, same};
 cases! {
     restores_what_can_survive,
     restores_traffic,
+    restores_offloaded,
     restored_translation_translates,
 }
 
@@ -58,7 +59,9 @@ pub(crate) fn everything() -> Result<Vec<NewFlow>, Box<dyn std::error::Error + S
         NewFlow::tcp(v4(1, 7), v4(2, 80)).zone(9).synproxy(Synproxy { isn: 1, its: 2, tsoff: 3 }),
         NewFlow::new(Tuple::udp(v4(1, 8), v4(2, 53)).in_zone(4)).reply(Tuple::udp(v4(2, 53), v4(1, 8))),
         NewFlow::new(Tuple::udp(v4(1, 9), v4(2, 53))).reply(Tuple::udp(v4(2, 53), v4(1, 9)).in_zone(4)),
-        NewFlow::new(Tuple::sctp(v4(1, 10), v4(2, 80))).proto_info(ProtoInfo::Sctp(sctp)),
+        NewFlow::new(Tuple::sctp(v4(1, 10), v4(2, 80)))
+            .proto_info(ProtoInfo::Sctp(sctp))
+            .timeout(Duration::from_secs(210)),
         NewFlow::new(Tuple::with_ports(Protocol::UDPLITE, v6(1, 11), v6(2, 80))),
         NewFlow::new(Tuple::with_ports(Protocol::GRE, v4(1, 12), v4(2, 13))),
         NewFlow::generic(Protocol::ESP, v4(1, 0).ip(), v4(2, 0).ip()).nat_src(outside),
@@ -137,6 +140,34 @@ fn restores_traffic(sandbox: &Sandbox) -> Outcome {
         }
     }
     same!(ct.dump()?.count(), before.len());
+    Ok(())
+}
+
+/// No flow table is needed: what the kernel does not report of a flow in it is taken away here.
+fn restores_offloaded(sandbox: &Sandbox) -> Outcome {
+    let ct = Conntrack::open()?;
+    let tcp = sandbox.tcp_connection(Family::IPV4)?;
+    let udp = sandbox.udp_exchange(Family::IPV4)?;
+    let before = table(&ct)?;
+    ct.flush_all()?;
+    let offloaded = before.values().cloned().map(|flow| Flow {
+        status: flow.status | Status::OFFLOAD,
+        timeout: None,
+        proto_info: None,
+        ..flow
+    });
+    restore(&ct, offloaded)?;
+    let established = ct.get(&tcp.tuple.into())?.ok_or("not restored")?;
+    same!(established.proto_info.as_ref().and_then(ProtoInfo::tcp_state), Some(TcpState::ESTABLISHED));
+    holds!(established.timeout.is_some_and(|left| left.0 > 400_000), "{established:?}");
+    let other = ct.get(&udp.tuple.into())?.ok_or("not restored")?;
+    holds!(other.timeout.is_some_and(|left| left.0 <= 30), "{other:?}");
+
+    std::io::Write::write_all(&mut &tcp.client, b"still here")?;
+    std::io::Read::read_exact(&mut &tcp.server, &mut [0; 10])?;
+    let after = ct.get(&tcp.tuple.into())?.ok_or("gone")?;
+    same!(after.id, established.id);
+    holds!(after.counters(FlowDirection::ORIGINAL).is_some_and(|counters| counters.packets >= 1), "{after:?}");
     Ok(())
 }
 
