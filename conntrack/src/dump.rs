@@ -37,28 +37,19 @@ impl<T: Decode> Dump<T> {
         Ok(Self { raw: RawDump::start(pool, request)?, rest, decoded: PhantomData })
     }
 
-    /// The next items, at most so many, each decoded where it stays; fewer at the end only.
-    pub(crate) fn next_batch(&mut self, most: usize) -> Vec<Result<T, Error>> {
-        let mut batch = Vec::with_capacity(most);
-        while batch.len() < most {
-            batch.push(Ok(T::vacant()));
-            let Some(Ok(value)) = batch.last_mut() else { break };
-            let result = self.next_at(value);
-            if !matches!(result, Ok(true)) {
-                batch.pop();
-            }
-            match result {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(error) => batch.push(Err(error)),
-            }
-        }
-        batch
-    }
-
     /// Decodes the next one into a vacant value. False at the end.
     pub(crate) fn next_at(&mut self, value: &mut T) -> Result<bool, Error> {
-        while let Some(attributes) = self.raw.advance()? {
+        self.find_at(value, RawDump::advance)
+    }
+
+    /// Decodes the next one that `advance` finds and the filter lets pass.
+    #[inline(always)]
+    fn find_at(
+        &mut self,
+        value: &mut T,
+        advance: impl Fn(&mut RawDump) -> Result<Option<Range<usize>>, Error>,
+    ) -> Result<bool, Error> {
+        while let Some(attributes) = advance(&mut self.raw)? {
             let attributes = self.raw.bytes(attributes);
             if let Some(filter) = &self.rest
                 && !filter.matches_view(&codec::decode::<View>(attributes)?)
@@ -71,9 +62,72 @@ impl<T: Decode> Dump<T> {
         Ok(false)
     }
 
-    /// Whether the next flow has to be received.
-    pub(crate) fn needs_receive(&self) -> bool {
-        self.raw.unread.is_empty()
+    /// Whether there is nothing left to be received.
+    pub(crate) fn is_over(&self) -> bool {
+        self.raw.channel.is_none()
+    }
+
+    /// Receives the next datagram, in place of the one before.
+    pub(crate) fn receive(&mut self) -> Result<(), Error> {
+        self.raw.receive().map(drop)
+    }
+
+    /// The next item of the datagram that has been received.
+    pub(crate) fn next_received(&mut self) -> Option<Result<T, Error>> {
+        item_at(|value| self.find_at(value, RawDump::advance_received))
+    }
+}
+
+/// What gives items in parts, so that a thread can hand them over.
+pub(crate) trait Parts<T> {
+    /// Items that are there, at most so many, after one datagram was received if none was left: there may be nothing in
+    /// it that was asked for. `None` at the end.
+    fn next_part(&mut self, most: usize) -> Option<Vec<Result<T, Error>>>;
+}
+
+impl<T: Decode> Parts<T> for Dump<T> {
+    fn next_part(&mut self, most: usize) -> Option<Vec<Result<T, Error>>> {
+        if self.is_over() {
+            return None;
+        }
+        if self.raw.unread.is_empty()
+            && let Err(error) = self.receive()
+        {
+            return Some(vec![Err(error)]);
+        }
+        let mut part = Vec::with_capacity(most);
+        while part.len() < most {
+            // Decoded where it stays.
+            part.push(Ok(T::vacant()));
+            let Some(Ok(value)) = part.last_mut() else { break };
+            let result = self.find_at(value, RawDump::advance_received);
+            if !matches!(result, Ok(true)) {
+                part.pop();
+            }
+            match result {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => part.push(Err(error)),
+            }
+        }
+        Some(part)
+    }
+}
+
+/// The most items of a part: more than there are in a datagram of flows, and few enough to take little memory.
+pub(crate) const PART: usize = 192;
+
+/// Hands over all parts, until nobody wants them any more.
+pub(crate) fn hand_over<T>(
+    mut parts: impl Parts<T>,
+    is_wanted: impl Fn() -> bool,
+    mut send: impl FnMut(Vec<Result<T, Error>>) -> bool,
+) {
+    while let Some(part) = parts.next_part(PART) {
+        let goes_on = if part.is_empty() { is_wanted() } else { send(part) };
+        if !goes_on {
+            return;
+        }
     }
 }
 
@@ -144,6 +198,19 @@ impl RawDump {
     #[inline]
     fn advance(&mut self) -> Result<Option<Range<usize>>, Error> {
         loop {
+            if let Some(found) = self.advance_received()? {
+                return Ok(Some(found));
+            }
+            if !self.receive()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The attributes of the next flow of the datagram that has been received.
+    #[inline]
+    fn advance_received(&mut self) -> Result<Option<Range<usize>>, Error> {
+        loop {
             let Some(channel) = &self.channel else { return Ok(None) };
             let left = channel.incoming(&self.unread);
             match left.first_chunk::<16>() {
@@ -155,7 +222,24 @@ impl RawDump {
                     }
                     self.advance_malformed(length)?;
                 }
+                _ if left.is_empty() => return Ok(None),
                 _ => self.advance_unusual()?,
+            }
+        }
+    }
+
+    /// Receives the next datagram. False if the dump is over.
+    #[cold]
+    fn receive(&mut self) -> Result<bool, Error> {
+        let Some(channel) = &mut self.channel else { return Ok(false) };
+        match channel.receive() {
+            Ok(length) => {
+                self.unread = 0..length;
+                Ok(true)
+            }
+            Err(error) => {
+                self.channel = None;
+                Err(error)
             }
         }
     }
@@ -179,23 +263,13 @@ impl RawDump {
     fn consume(&mut self, length: u32) -> Range<usize> {
         let start = self.unread.start;
         let length = length as usize;
-        self.unread.start = start.saturating_add(align(length).max(HEADERS)).min(self.unread.end);
+        self.unread.start = start.saturating_add(align(length)).min(self.unread.end);
         start.saturating_add(HEADERS)..start.saturating_add(length).min(self.unread.end)
     }
 
-    /// Deals with whatever is not the next reply: the end of the datagram, of the dump, something unrelated.
+    /// Deals with a message that is not the next reply: the end of the dump, something unrelated.
     #[cold]
     fn advance_unusual(&mut self) -> Result<(), Error> {
-        if self.unread.is_empty() {
-            let Some(channel) = &mut self.channel else { return Ok(()) };
-            match channel.receive() {
-                Ok(length) => self.unread = 0..length,
-                Err(error) => {
-                    self.channel = None;
-                    return Err(error);
-                }
-            }
-        }
         match self.classify() {
             Ok(Some(usual)) => self.usual = usual,
             Ok(None) => {}
@@ -250,5 +324,32 @@ impl RawDump {
 
     fn bytes(&self, range: Range<usize>) -> &[u8] {
         self.channel.as_ref().map_or(&[], |channel| channel.incoming(&range))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// A dump without end, of which no flow is asked for.
+    struct Endless;
+
+    impl Parts<Flow> for Endless {
+        fn next_part(&mut self, _: usize) -> Option<Vec<Result<Flow, Error>>> {
+            Some(Vec::new())
+        }
+    }
+
+    #[test]
+    fn a_dump_in_which_nothing_is_found_ends_when_nobody_wants_it() {
+        let asked = Cell::new(0);
+        let is_wanted = || {
+            asked.set(asked.get() + 1);
+            asked.get() < 3
+        };
+        hand_over(Endless, is_wanted, |_| panic!("nothing to hand over"));
+        assert_eq!(asked.get(), 3);
     }
 }

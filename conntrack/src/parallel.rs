@@ -2,7 +2,9 @@
 
 use std::iter::FusedIterator;
 use std::panic::resume_unwind;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use std::vec;
@@ -10,13 +12,11 @@ use std::vec;
 use conntrack_spec::{Decode, Family, Flow, Status};
 
 use crate::connection::Conntrack;
-use crate::dump::{Dump, item_at};
+use crate::dump::{Dump, PART, Parts, hand_over, item_at};
 use crate::error::Error;
 use crate::filter::Filter;
 
-/// Flows that a thread hands over at a time: about as many as a datagram holds.
-const BATCH: usize = 128;
-/// Batches that may wait to be taken, for each thread.
+/// Parts that may wait to be taken, for each thread.
 const WAITING: usize = 4;
 /// What the kernel takes to report a flow, measured on Linux 6.18.
 const PER_FLOW: Duration = Duration::from_nanos(1150);
@@ -88,7 +88,7 @@ impl Filter {
 /// The flows of a table, from several sockets: an iterator.
 ///
 /// One part is dumped by the thread that calls it, each other by a thread of its own; a few hundred decoded flows wait
-/// between them at most. Dropping it stops the threads.
+/// between them at most. Dropping it stops the threads, each at its next datagram.
 #[derive(Debug)]
 pub struct ParallelDump<T = Flow> {
     own: Option<Dump<T>>,
@@ -96,39 +96,37 @@ pub struct ParallelDump<T = Flow> {
     countdown: usize,
     batch: vec::IntoIter<Result<T, Error>>,
     others: Option<Receiver<Vec<Result<T, Error>>>>,
+    is_wanted: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl<T: Decode + Send + 'static> ParallelDump<T> {
     fn start(own: Option<Dump<T>>, others: Vec<Dump<T>>) -> Result<Self, Error> {
         let (sender, receiver) = sync_channel(WAITING * others.len().max(1));
-        let mut dump =
-            Self { own, countdown: BATCH, batch: Vec::new().into_iter(), others: Some(receiver), threads: Vec::new() };
+        let is_wanted = Arc::new(AtomicBool::new(true));
+        let mut dump = Self {
+            own,
+            countdown: PART,
+            batch: Vec::new().into_iter(),
+            others: Some(receiver),
+            is_wanted,
+            threads: Vec::new(),
+        };
         for part in others {
-            let sender = sender.clone();
+            let (sender, is_wanted) = (sender.clone(), Arc::clone(&dump.is_wanted));
+            let work = move || hand_over(part, || is_wanted.load(Ordering::Relaxed), |part| sender.send(part).is_ok());
             let thread = thread::Builder::new().name("conntrack-dump".to_owned());
-            let thread =
-                thread.spawn(move || send_all(part, &sender)).map_err(Error::io("starting a thread for a dump"))?;
+            let thread = thread.spawn(work).map_err(Error::io("starting a thread for a dump"))?;
             dump.threads.push(thread);
         }
         Ok(dump)
     }
 }
 
-/// Dumps a part, until it ends or nobody wants it any more.
-fn send_all<T: Decode>(mut part: Dump<T>, sender: &SyncSender<Vec<Result<T, Error>>>) {
-    loop {
-        let batch = part.next_batch(BATCH);
-        let is_last = batch.len() < BATCH;
-        if (!batch.is_empty() && sender.send(batch).is_err()) || is_last {
-            return;
-        }
-    }
-}
-
 impl<T> ParallelDump<T> {
-    /// Waits for the threads, which have ended or will at their next batch.
+    /// Waits for the threads, which have ended or will at their next datagram.
     fn join(&mut self) -> thread::Result<()> {
+        self.is_wanted.store(false, Ordering::Relaxed);
         self.others = None;
         self.threads.drain(..).map(JoinHandle::join).fold(Ok(()), Result::and)
     }
@@ -160,7 +158,7 @@ impl<T: Decode> ParallelDump<T> {
                 return Ok(true);
             }
             if self.countdown == 0 {
-                self.countdown = BATCH;
+                self.countdown = PART;
                 self.receive(false);
                 continue;
             }
@@ -173,6 +171,25 @@ impl<T: Decode> ParallelDump<T> {
             }
             if !self.receive(true) {
                 return Ok(false);
+            }
+        }
+    }
+}
+
+impl<T: Decode> Parts<T> for ParallelDump<T> {
+    fn next_part(&mut self, most: usize) -> Option<Vec<Result<T, Error>>> {
+        loop {
+            self.receive(self.own.is_none());
+            let part: Vec<_> = std::mem::take(&mut self.batch).collect();
+            if !part.is_empty() {
+                return Some(part);
+            }
+            match &mut self.own {
+                Some(own) => match own.next_part(most) {
+                    Some(part) => return Some(part),
+                    None => self.own = None,
+                },
+                None => self.others.as_ref().map(drop)?,
             }
         }
     }

@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
-use super::Mirror;
+use super::{Idle, Mirror};
 use crate::connection::Conntrack;
 use crate::error::Error;
 use crate::events::{Events, Groups};
@@ -86,15 +86,18 @@ impl MirrorBuilder {
         self
     }
 
-    /// Starts listening, reads the table, and returns when the mirror has all of it.
+    /// Starts listening, reads the table, and returns when the mirror has all of it. A dump that fails and may well
+    /// succeed another time is tried ten times.
     ///
     /// # Errors
-    /// [`Error::MissingCapability`] without `CAP_NET_ADMIN`, the filter contradicts itself, or the system refuses a
-    /// socket or a dump.
+    /// [`Error::MissingCapability`] without `CAP_NET_ADMIN`, the filter contradicts itself, the system refuses a socket
+    /// or a dump, or all dumps fail.
     pub fn start(self) -> Result<Mirror, Error> {
         let mut mirror = self.open()?;
-        while !mirror.is_filled() {
-            mirror.step()?;
+        while !mirror.is_filled()? {
+            if let Idle::Until(until) = mirror.step()? {
+                mirror.rest(until)?;
+            }
             mirror.take_changes().for_each(drop);
         }
         Ok(mirror)

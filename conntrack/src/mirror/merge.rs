@@ -26,6 +26,16 @@ pub(super) fn updated(old: &Flow, event: Flow) -> Flow {
     }
 }
 
+/// Whether both are of one flow, and not of two that were at one place one after the other. The id alone does not tell:
+/// it is made of the original tuple and of where in memory the flow is, and the next flow may be in the same memory.
+pub(super) fn is_same(old: &Flow, new: &Flow) -> bool {
+    fn agree<T: PartialEq + Copy>(old: Option<T>, new: Option<T>) -> bool {
+        old.is_none() || new.is_none() || old == new
+    }
+    let start = |flow: &Flow| flow.timestamp.map(|timestamp| timestamp.start);
+    (old.id, old.reply) == (new.id, new.reply) && agree(old.master, new.master) && agree(start(old), start(new))
+}
+
 /// Whether the event leaves open what the flow is now: it does not say that labels were cleared.
 pub(super) fn is_unclear(old: &Flow, event: &Flow) -> bool {
     old.labels.is_some() && event.labels.is_none()

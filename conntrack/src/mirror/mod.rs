@@ -47,8 +47,10 @@ mod merge;
 mod pace;
 mod reconciler;
 mod table;
+mod task;
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conntrack_spec::{Flow, FlowId, FlowKey};
@@ -62,11 +64,14 @@ use crate::filter::Filter;
 pub use builder::MirrorBuilder;
 pub use change::{Change, Removal};
 pub use reconciler::{Reconciler, Wanted};
+pub(crate) use task::{Done, Task};
 
 /// Events that are taken before the dump that is under way goes on.
 const EVENTS: usize = 256;
 /// Changes that may be waiting to be told before no more are made.
 const CHANGES: usize = 1024;
+/// The most dumps that are tried for the first copy.
+const FIRST_DUMPS: u64 = 10;
 /// What the kernel charges for a message at least; for an event it is 1280.
 const LEAST_CHARGE: usize = 512;
 
@@ -80,7 +85,8 @@ pub struct MirrorStats {
     pub overruns: u64,
     /// Events that were lost in them, as the kernel counts.
     pub lost: u64,
-    /// Events that could not be decoded, each of which is taken for a loss.
+    /// Events that could not be decoded, each of which is taken for a loss, and flows that the kernel reported and that
+    /// could not be decoded: they are missing.
     pub undecodable: u64,
     /// Dumps that were read to their end: the first, those after losses, and checks.
     pub dumps: u64,
@@ -99,10 +105,15 @@ pub struct MirrorStats {
 #[derive(Debug)]
 pub struct Mirror {
     events: Events,
-    ct: Conntrack,
+    /// No event was there when they were taken last.
+    is_drained: bool,
+    ct: Arc<Conntrack>,
     filter: Filter,
     reconciler: Reconciler,
+    /// What is under way, while its next part is not being received.
     dump: Option<Dump>,
+    /// Why the last dump has to be done again.
+    failure: Option<Error>,
 }
 
 impl Mirror {
@@ -125,12 +136,20 @@ impl Mirror {
     fn over(events: Events, ct: Conntrack, filter: Filter, check: Option<Duration>) -> Result<Self, Error> {
         let capacity = events.receive_buffer()? / LEAST_CHARGE + 1;
         let reconciler = Reconciler::new(filter.clone(), u64::try_from(capacity).unwrap_or(u64::MAX), check);
-        Ok(Self { events, ct, filter, reconciler, dump: None })
+        let ct = Arc::new(ct);
+        Ok(Self { events, is_drained: false, ct, filter, reconciler, dump: None, failure: None })
     }
 
     /// Whether it has read the whole table once.
-    pub(crate) fn is_filled(&self) -> bool {
-        self.stats().dumps > self.stats().failed_dumps
+    ///
+    /// # Errors
+    /// It has tried that too often.
+    pub(crate) fn is_filled(&mut self) -> Result<bool, Error> {
+        let MirrorStats { dumps, failed_dumps, .. } = self.stats();
+        match self.failure.take_if(|_| failed_dumps >= FIRST_DUMPS) {
+            Some(failure) => Err(failure),
+            None => Ok(dumps > failed_dumps),
+        }
     }
 
     /// Waits until there are changes, at most for as long, and takes them. Changes that are not taken come again.
@@ -143,19 +162,19 @@ impl Mirror {
         // A moment too far to tell is never.
         let deadline = Instant::now().checked_add(timeout);
         loop {
-            let idle = self.advance()?;
+            let idle = self.step()?;
             let now = Instant::now();
             if self.reconciler.changes() > 0 || deadline.is_some_and(|deadline| deadline <= now) {
                 return Ok(self.take_changes());
             }
             if let Idle::Until(due) = idle {
-                let until = due.into_iter().chain(deadline).min();
-                self.events.wait(until.map(|until| until.saturating_duration_since(now)))?;
+                self.rest(due.into_iter().chain(deadline).min())?;
             }
         }
     }
 
-    /// Takes the changes that can be found out without waiting.
+    /// Takes the changes that can be found out without waiting: at most those of some hundred events and of one part of
+    /// a dump.
     ///
     /// This is for event loops: call it when the [descriptor](AsFd) is readable, when [`due`](Self::due) says, and again
     /// until it has none.
@@ -163,11 +182,7 @@ impl Mirror {
     /// # Errors
     /// A socket fails, or the kernel refuses a dump. The mirror remains what it is, and the next call tries again.
     pub fn try_changes(&mut self) -> Result<Changes<'_>, Error> {
-        while self.reconciler.changes() == 0 {
-            if let Idle::Until(_) = self.advance()? {
-                break;
-            }
-        }
+        self.step()?;
         Ok(self.take_changes())
     }
 
@@ -175,7 +190,7 @@ impl Mirror {
     pub fn due(&mut self) -> Option<Instant> {
         let now = Instant::now();
         match self.reconciler.wanted(now) {
-            Wanted::Events { until } => until,
+            Wanted::Events { until } if self.is_drained => until,
             _ => Some(now),
         }
     }
@@ -237,37 +252,69 @@ impl Mirror {
         Changes { reconciler: &mut self.reconciler }
     }
 
-    /// Works until it is time to tell changes or to wait.
-    fn advance(&mut self) -> Result<Idle, Error> {
-        while self.reconciler.changes() == 0 {
-            let idle = self.step()?;
-            if let Idle::Until(_) = idle {
-                return Ok(idle);
-            }
-        }
-        Ok(Idle::No)
+    /// Waits for an event, or for this moment.
+    fn rest(&self, until: Option<Instant>) -> Result<(), Error> {
+        self.events.wait(until.map(|until| until.saturating_duration_since(Instant::now()))).map(drop)
     }
 
     /// Takes the events that are there, and does one other thing.
     pub(crate) fn step(&mut self) -> Result<Idle, Error> {
-        let drained = self.take_events()?;
-        match self.reconciler.wanted(Instant::now()) {
-            Wanted::Events { until } if drained => return Ok(Idle::Until(until)),
-            Wanted::Events { .. } => {}
-            Wanted::Dump => {
-                self.dump = Some(self.ct.dump_filtered(&self.filter)?);
-                self.reconciler.dump_started(Instant::now());
+        match self.work()? {
+            Work::None(idle) => Ok(idle),
+            Work::Ask(task) => {
+                self.done(task.run())?;
+                Ok(Idle::No)
             }
-            Wanted::More => self.take_part()?,
-            Wanted::Flow(key) => match self.ct.get(&key) {
-                Ok(flow) => self.reconciler.answered(&key, flow),
-                Err(error) => {
-                    self.check();
-                    return Err(error);
-                }
-            },
         }
-        Ok(Idle::No)
+    }
+
+    /// Takes the events that are there, and says what to do next.
+    pub(crate) fn work(&mut self) -> Result<Work, Error> {
+        self.is_drained = false;
+        self.is_drained = self.take_events()?;
+        Ok(match self.reconciler.wanted(Instant::now()) {
+            Wanted::Events { until } if self.is_drained => Work::None(Idle::Until(until)),
+            Wanted::Events { .. } => Work::None(Idle::No),
+            Wanted::Dump => Work::ask(Task::Dump(Arc::clone(&self.ct), self.filter.clone())),
+            Wanted::Flow(key) => Work::ask(Task::Flow(Arc::clone(&self.ct), key)),
+            Wanted::More => {
+                if let Some(dump) = self.dump.take() {
+                    self.reconciler.dump_receives();
+                    Work::ask(Task::Receive(dump))
+                } else {
+                    // What was received of it has never arrived here.
+                    self.reconciler.dump_ended(Instant::now(), false);
+                    Work::None(Idle::No)
+                }
+            }
+        })
+    }
+
+    /// What came of a task. No event has been taken since it began.
+    pub(crate) fn done(&mut self, done: Done) -> Result<(), Error> {
+        match done {
+            Done::Dump(dump) => {
+                self.reconciler.dump_started(Instant::now());
+                match dump {
+                    Ok(dump) => self.take_part(dump),
+                    Err(error) => self.dump_failed(error),
+                }
+            }
+            Done::Received(dump, Ok(())) => self.take_part(dump),
+            Done::Received(_, Err(error)) => self.dump_failed(error),
+            Done::Flow(key, Ok(flow)) => {
+                self.reconciler.answered(&key, flow);
+                Ok(())
+            }
+            Done::Flow(key, Err(Error::Decode(_))) => {
+                self.reconciler.answer_undecodable(&key);
+                Ok(())
+            }
+            Done::Flow(_, Err(error)) => {
+                self.check();
+                Err(error)
+            }
+        }
     }
 
     /// Takes some events. Whether that was all.
@@ -289,34 +336,33 @@ impl Mirror {
         Ok(false)
     }
 
-    /// Takes the part of the dump that has been received, or receives the next one.
-    fn take_part(&mut self) -> Result<(), Error> {
-        let Some(dump) = &mut self.dump else {
-            self.reconciler.dump_ended(Instant::now(), false);
-            return Ok(());
-        };
-        if dump.needs_receive() {
-            self.reconciler.dump_receives();
+    /// Takes the part of a dump that has been received.
+    fn take_part(&mut self, mut dump: Dump) -> Result<(), Error> {
+        while let Some(flow) = dump.next_received() {
+            match flow {
+                Ok(flow) => self.reconciler.dumped(flow),
+                Err(Error::Decode(_)) => self.reconciler.dumped_undecodable(),
+                Err(error) => return self.dump_failed(error),
+            }
         }
-        loop {
-            let failure = match dump.next() {
-                Some(Ok(flow)) => {
-                    self.reconciler.dumped(flow);
-                    if dump.needs_receive() {
-                        return Ok(());
-                    }
-                    continue;
-                }
-                None => None,
-                Some(Err(error)) => Some(error),
-            };
-            self.dump = None;
-            self.reconciler.dump_ended(Instant::now(), failure.is_none());
-            return match failure {
-                // Another try may well succeed.
-                None | Some(Error::Interrupted | Error::Overrun | Error::Timeout(_)) => Ok(()),
-                Some(error) => Err(error),
-            };
+        if dump.is_over() {
+            self.failure = None;
+            self.reconciler.dump_ended(Instant::now(), true);
+        } else {
+            self.dump = Some(dump);
+        }
+        Ok(())
+    }
+
+    fn dump_failed(&mut self, error: Error) -> Result<(), Error> {
+        self.reconciler.dump_ended(Instant::now(), false);
+        match error {
+            // Another try may well succeed.
+            Error::Interrupted | Error::Overrun | Error::Timeout(_) => {
+                self.failure = Some(error);
+                Ok(())
+            }
+            error => Err(error),
         }
     }
 }
@@ -324,6 +370,21 @@ impl Mirror {
 impl AsFd for Mirror {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.events.as_fd()
+    }
+}
+
+/// What there is to do.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// Nothing, or to take more events.
+    None(Idle),
+    /// To ask the kernel, and to [tell](Mirror::done) what it answers before anything else is done.
+    Ask(Box<Task>),
+}
+
+impl Work {
+    fn ask(task: Task) -> Self {
+        Self::Ask(Box::new(task))
     }
 }
 

@@ -36,8 +36,11 @@ const BATCH: usize = 1024;
 ///   flow is asked for alone.
 /// * The end of a flow is final. As long as a part may be older, a flow in it that has ended since is a ghost; so is one that
 ///   has ceased to meet the filter.
-/// * What a dump lacks did not exist when it passed by. But its end may be in the queue of events and have more to say:
-///   it is believed to be gone only when that queue has been empty.
+/// * What a dump lacks did not exist when it passed by, or did not meet the filter, or was passed over because the table
+///   was resized: so it is asked for. If it does not exist, its end may still be in the queue of events and have more to
+///   say: it is believed to be gone only when that queue has been empty.
+/// * An id may come again at its place, with another flow. What tells two flows apart is what never changes in a flow's
+///   life: the reply direction, the master, and the time of its beginning.
 /// * The beginning of a flow where a dump has seen another one is old news, as long as the queue has not been empty
 ///   since.
 #[derive(Debug)]
@@ -51,6 +54,8 @@ pub struct Reconciler {
     /// So many events may be in the queue at most.
     capacity: u64,
     dump: Option<Dump>,
+    /// A flow that the kernel reported could not be decoded, and there was no dump since in which all could.
+    is_incomplete: bool,
     /// Dumps and answers so far.
     looks: u64,
     /// Places of flows that are not in the mirror by the last event about them: they have ended, or do not meet the
@@ -73,6 +78,8 @@ struct Dump {
     receive: u64,
     /// The one before: what is in the part that came with the last one is not older.
     before: u64,
+    /// Some of it could not be decoded.
+    is_incomplete: bool,
 }
 
 /// A flow that is probably gone.
@@ -118,6 +125,7 @@ impl Reconciler {
             is_drained: false,
             capacity,
             dump: None,
+            is_incomplete: false,
             looks: 0,
             absent: HashMap::new(),
             questions: VecDeque::new(),
@@ -165,7 +173,7 @@ impl Reconciler {
         self.pace.started(now);
         self.looks += 1;
         let now = self.now.events;
-        self.dump = Some(Dump { start: now, receive: now, before: now });
+        self.dump = Some(Dump { start: now, receive: now, before: now, is_incomplete: false });
     }
 
     /// The next part of the dump will be received.
@@ -189,7 +197,7 @@ impl Reconciler {
         }
         match self.table.at_mut(&place) {
             Some(entry) if entry.known.event > dump.before => {
-                if entry.flow.id == flow.id && !merge::differs(&entry.flow, &flow) {
+                if merge::is_same(&entry.flow, &flow) && !merge::differs(&entry.flow, &flow) {
                     // All that the event did not tell.
                     entry.flow = merge::updated(&flow, entry.flow.clone());
                     entry.known.is_partial = false;
@@ -198,6 +206,14 @@ impl Reconciler {
                 }
             }
             _ => self.seen(flow),
+        }
+    }
+
+    /// A flow of the dump that could not be decoded. It may be any of those that are missing in the end.
+    pub fn dumped_undecodable(&mut self) {
+        self.stats.undecodable += 1;
+        if let Some(dump) = &mut self.dump {
+            dump.is_incomplete = true;
         }
     }
 
@@ -212,6 +228,7 @@ impl Reconciler {
             self.pace.lost();
             return;
         }
+        self.is_incomplete = dump.is_incomplete;
         let (look, moment) = (self.looks, self.now);
         let missing = self.table.iter().filter(|entry| entry.known.look.is_none_or(|(seen, _)| seen < look));
         let (mut gone, mut unclear) = (Vec::new(), Vec::new());
@@ -223,7 +240,13 @@ impl Reconciler {
                 unclear.push(place);
             }
         }
-        self.suspects.extend(gone);
+        // It may have been left out because it does not meet the filter any more, or because the table was resized. If
+        // there are too many to ask for, they are taken to be gone.
+        if self.questions.len().saturating_add(gone.len()).saturating_add(unclear.len()) <= MOST_QUESTIONS {
+            unclear.extend(gone.iter().map(|suspect| suspect.place));
+        } else if !dump.is_incomplete {
+            self.suspects.extend(gone);
+        }
         for place in unclear {
             self.ask(place);
         }
@@ -231,17 +254,35 @@ impl Reconciler {
 
     /// The answer to a question for the flow at `key`.
     pub fn answered(&mut self, key: &FlowKey, flow: Option<Flow>) {
-        self.stats.questions += 1;
-        self.looks += 1;
-        let place = Place::from(key);
+        let place = self.answer(key);
         // The kernel also finds a flow by its other direction: that is not the one that was asked for.
         match flow.filter(|flow| Place::of_orig(flow) == place) {
             Some(flow) if self.filter.matches(&flow) => self.seen(flow),
-            Some(flow) if self.table.at(&place).is_some_and(|entry| entry.flow.id == flow.id) => {
+            Some(flow) if self.table.at(&place).is_some_and(|entry| merge::is_same(&entry.flow, &flow)) => {
                 self.replace(&place, flow);
             }
             _ => self.suspect(place),
         }
+    }
+
+    /// The answer to a question, which could not be decoded. What was known stays.
+    pub fn answer_undecodable(&mut self, key: &FlowKey) {
+        self.answer(key);
+        self.stats.undecodable += 1;
+        self.is_incomplete = true;
+    }
+
+    /// A question that has been answered, and so is none any more.
+    fn answer(&mut self, key: &FlowKey) -> Place {
+        self.stats.questions += 1;
+        self.looks += 1;
+        let place = Place::from(key);
+        if self.asked.remove(&place)
+            && let Some(index) = self.questions.iter().position(|asked| *asked == place)
+        {
+            self.questions.remove(index);
+        }
+        place
     }
 
     /// What to find out next. Until it is said, take events.
@@ -254,11 +295,7 @@ impl Reconciler {
         if due.is_some_and(|due| due <= now) {
             return Wanted::Dump;
         }
-        if let Some(place) = self.questions.pop_front() {
-            self.asked.remove(&place);
-            return Wanted::Flow(place.key());
-        }
-        Wanted::Events { until: due }
+        self.questions.front().map_or(Wanted::Events { until: due }, |place| Wanted::Flow(place.key()))
     }
 
     /// Has the next dump be wanted at once.
@@ -271,7 +308,7 @@ impl Reconciler {
     #[must_use]
     pub fn is_synchronised(&self) -> bool {
         let all_asked = self.dump.is_none() && self.questions.is_empty() && self.suspects.is_empty();
-        self.is_drained && all_asked && !self.pace.is_lost()
+        self.is_drained && all_asked && !self.is_incomplete && !self.pace.is_lost()
     }
 
     /// The next change, until all are told.

@@ -8,10 +8,11 @@ use conntrack_spec::{
     Changes, CpuStats, Decode, Expect, ExpectKey, ExpectMaster, ExpectStats, ExpectUpdate, Flow, FlowKey, GlobalStats,
     HelperName, NewExpect, NewFlow, PerCpu, PolicyName, Protocol, TimeoutPolicy, Timeouts, UserHelper, UserHelperKey,
 };
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinError, spawn_blocking};
 
 use super::Dump;
 use crate::builder::Builder;
+use crate::dump::Parts;
 use crate::error::Error;
 use crate::filter::Filter;
 use crate::{Command, Flushed};
@@ -94,19 +95,13 @@ impl Conntrack {
         F: FnOnce(&crate::Conntrack) -> Result<T, Error> + Send + 'static,
     {
         let ct = Arc::clone(&self.0);
-        match spawn_blocking(move || operation(&ct)).await {
-            Ok(result) => result,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => resume_unwind(panic),
-                Err(_) => Err(Error::ShutDown),
-            },
-        }
+        joined(spawn_blocking(move || operation(&ct)).await)?
     }
 
     async fn dump_with<T, I, F>(&self, start: F) -> Result<Dump<T>, Error>
     where
         T: Send + 'static,
-        I: Iterator<Item = Result<T, Error>>,
+        I: Parts<T>,
         F: FnOnce(&crate::Conntrack) -> Result<I, Error> + Send + 'static,
     {
         Dump::start(Arc::clone(&self.0), start).await
@@ -228,4 +223,12 @@ impl Conntrack {
     {
         self.run(move |ct| Ok(ct.batch(commands).collect())).await
     }
+}
+
+/// What came of blocking work. If that panicked, so does this.
+pub(super) fn joined<T>(result: Result<T, JoinError>) -> Result<T, Error> {
+    result.map_err(|error| match error.try_into_panic() {
+        Ok(panic) => resume_unwind(panic),
+        Err(_) => Error::ShutDown,
+    })
 }

@@ -9,14 +9,16 @@ use futures_core::Stream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
+use crate::dump::{Parts, hand_over};
 use crate::error::Error;
 
-/// Items that the thread hands over at a time: about as many as a datagram holds.
-const BATCH: usize = 128;
-/// Batches that may wait to be taken.
+/// Parts that may wait to be taken.
 const WAITING: usize = 2;
 
 /// What a dump finds, as it arrives: a stream. Some hundred decoded items wait in it at most.
+///
+/// Until it has been read or dropped it occupies a thread of those that the runtime has for blocking work: read one
+/// before you start hundreds, and drop it before the runtime, which waits for that thread.
 #[derive(Debug)]
 pub struct Dump<T> {
     batch: vec::IntoIter<Result<T, Error>>,
@@ -27,32 +29,21 @@ impl<T: Send + 'static> Dump<T> {
     /// Has a thread start a dump and read it, and waits for it to have started.
     pub(super) async fn start<I, F>(ct: Arc<crate::Conntrack>, start: F) -> Result<Self, Error>
     where
-        I: Iterator<Item = Result<T, Error>>,
+        I: Parts<T>,
         F: FnOnce(&crate::Conntrack) -> Result<I, Error> + Send + 'static,
     {
         let (sender, batches) = mpsc::channel(WAITING);
         let (started, has_started) = oneshot::channel();
         spawn_blocking(move || match start(&ct) {
             Ok(items) => {
-                // Nobody is waiting any more: then the first batch finds nobody either.
+                // Nobody is waiting any more: then the first part finds nobody either.
                 let _ = started.send(Ok(()));
-                send_all(items, &sender);
+                hand_over(items, || !sender.is_closed(), |part| sender.blocking_send(part).is_ok());
             }
             Err(error) => drop(started.send(Err(error))),
         });
         has_started.await.map_err(|_| Error::ShutDown)??;
         Ok(Self { batch: Vec::new().into_iter(), batches })
-    }
-}
-
-/// Reads to the end, or until nobody wants it any more.
-fn send_all<T>(mut items: impl Iterator<Item = Result<T, Error>>, sender: &mpsc::Sender<Vec<Result<T, Error>>>) {
-    loop {
-        let batch: Vec<_> = items.by_ref().take(BATCH).collect();
-        let is_last = batch.len() < BATCH;
-        if (!batch.is_empty() && sender.blocking_send(batch).is_err()) || is_last {
-            return;
-        }
     }
 }
 

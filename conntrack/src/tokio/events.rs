@@ -51,9 +51,14 @@ pub(super) fn register<T: AsFd>(source: T) -> Result<AsyncFd<Polled<T>>, Error> 
 /// ```
 #[derive(Debug)]
 pub struct Events<T = Flow> {
-    events: AsyncFd<Polled<crate::Events<T>>>,
+    listener: AsyncFd<Polled<crate::Events<T>>>,
+    /// Events since other tasks could run.
+    in_a_row: u32,
     failed: bool,
 }
+
+/// The most events that are given before other tasks run.
+const IN_A_ROW: u32 = 128;
 
 impl Events {
     /// Listens to these events of the calling thread's network namespace. To be called on a thread of the runtime.
@@ -71,13 +76,13 @@ impl<T> Events<T> {
     /// # Errors
     /// The runtime has no I/O driver.
     pub fn over(events: crate::Events<T>) -> Result<Self, Error> {
-        Ok(Self { events: register(events)?, failed: false })
+        Ok(Self { listener: register(events)?, in_a_row: 0, failed: false })
     }
 
     /// The listener, for its counters and sizes.
     #[must_use]
     pub fn listener(&self) -> &crate::Events<T> {
-        &self.events.get_ref().0
+        &self.listener.get_ref().0
     }
 }
 
@@ -91,8 +96,14 @@ impl<T: Decode> Events<T> {
         if self.failed {
             return Poll::Ready(None);
         }
+        if self.in_a_row >= IN_A_ROW {
+            self.in_a_row = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         loop {
-            match self.events.get_mut().0.try_next() {
+            self.in_a_row += 1;
+            match self.listener.get_mut().0.try_next() {
                 Ok(Some(event)) => return Poll::Ready(Some(Ok(event))),
                 Ok(None) => {}
                 Err(error) => {
@@ -101,7 +112,8 @@ impl<T: Decode> Events<T> {
                 }
             }
             // Nothing is there. If the runtime thinks otherwise, it is told so, and what has come since is looked for.
-            match ready!(self.events.poll_read_ready(context)) {
+            self.in_a_row = 0;
+            match ready!(self.listener.poll_read_ready(context)) {
                 Ok(mut ready) => ready.clear_ready(),
                 Err(error) => {
                     self.failed = true;

@@ -3,18 +3,19 @@
 use std::time::Instant;
 
 use tokio::io::unix::AsyncFd;
-use tokio::task::yield_now;
+use tokio::task::{JoinHandle, spawn_blocking, yield_now};
 use tokio::time::timeout_at;
 
+use super::connection::joined;
 use super::events::{Polled, register};
 use crate::error::Error;
 use crate::filter::Filter;
-use crate::mirror::{Changes, Idle, MirrorBuilder};
+use crate::mirror::{Changes, Done, Idle, MirrorBuilder, Work};
 
 /// A live copy of the kernel's table: [`crate::Mirror`], for tokio.
 ///
-/// It reads events, and a dump where one is needed, in small parts between which other tasks run. Dropping a future of it
-/// loses nothing.
+/// It reads some hundred events at a time, and then lets other tasks run; what it has to ask the kernel, such as the parts
+/// of a dump, a thread for blocking work asks. Dropping a future of it loses nothing.
 ///
 /// ```no_run
 /// use conntrack::Filter;
@@ -32,6 +33,8 @@ use crate::mirror::{Changes, Idle, MirrorBuilder};
 #[derive(Debug)]
 pub struct Mirror {
     mirror: AsyncFd<Polled<crate::Mirror>>,
+    /// What is being asked. It stays here if the future that waits for it is dropped.
+    asking: Option<JoinHandle<Done>>,
 }
 
 impl Mirror {
@@ -70,12 +73,15 @@ impl Mirror {
 
     /// Works for a moment, or waits until there is work.
     async fn step(&mut self) -> Result<(), Error> {
-        let Idle::Until(due) = self.mirror.get_mut().0.step()? else {
-            yield_now().await;
-            return Ok(());
-        };
-        if self.mirror.get_ref().0.has_no_changes() {
-            self.ready(due).await?;
+        if let Some(asking) = &mut self.asking {
+            let done = joined(asking.await);
+            self.asking = None;
+            return self.mirror.get_mut().0.done(done?);
+        }
+        match self.mirror.get_mut().0.work()? {
+            Work::Ask(task) => self.asking = Some(spawn_blocking(|| task.run())),
+            Work::None(Idle::Until(due)) if self.mirror.get_ref().0.has_no_changes() => self.ready(due).await?,
+            Work::None(_) => yield_now().await,
         }
         Ok(())
     }
@@ -102,8 +108,8 @@ impl MirrorBuilder {
     /// # Errors
     /// As [`start`](Self::start), or the runtime has no I/O driver.
     pub async fn start_tokio(self) -> Result<Mirror, Error> {
-        let mut mirror = Mirror { mirror: register(self.open()?)? };
-        while !mirror.mirror.get_ref().0.is_filled() {
+        let mut mirror = Mirror { mirror: register(self.open()?)?, asking: None };
+        while !mirror.mirror.get_mut().0.is_filled()? {
             mirror.step().await?;
             mirror.mirror.get_mut().0.take_changes().for_each(drop);
         }

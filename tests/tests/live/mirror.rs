@@ -8,6 +8,7 @@ use conntrack::{
     Change, Changes, Command, Conntrack, Error, Events, Family, Filter, Flow, FlowId, FlowKey, FlowUpdate, Groups,
     Labels, Mirror, Removal, Status, Tuple,
 };
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::thread::CapabilitySet;
 
 use crate::common::{PATIENCE, udp};
@@ -29,6 +30,9 @@ cases! {
     is_of_the_builders_namespace,
     changes_that_are_not_taken_come_again,
     says_which_capability_is_missing,
+    tells_apart_flows_that_have_one_id,
+    waits_for_no_dump_to_end,
+    is_driven_by_an_event_loop,
 }
 
 /// The changes until `enough` says so.
@@ -365,4 +369,82 @@ fn says_which_capability_is_missing(_: &Sandbox) -> Outcome {
         holds!(matches!(error, Error::MissingCapability(_)), "{error}");
         Ok(())
     })
+}
+
+fn tells_apart_flows_that_have_one_id(_: &Sandbox) -> Outcome {
+    let ct = Conntrack::open()?;
+    let answered_at = |port| udp(1).reply(Tuple::udp(([10, 0, 0, 2], 53).into(), ([10, 0, 0, 1], port).into()));
+    let (old, new) = (answered_at(1001), answered_at(1002));
+    let key = FlowKey::new(old.orig);
+    ct.create(&old)?;
+    let id = ct.get(&key)?.ok_or("no flow")?.id;
+    let mut mirror = Mirror::builder().receive_buffer(1).check_every(None).start()?;
+    // This event fits the buffer, and all others are lost.
+    ct.create(&udp(2))?;
+    let mut again = None;
+    for _ in 0..10_000 {
+        ct.delete(&key)?;
+        ct.create(&new)?;
+        again = ct.get(&key)?.map(|flow| flow.id);
+        if again == Some(id) {
+            break;
+        }
+    }
+    same!(again, Some(id), "the same memory, sooner or later");
+    let changes = changes_until(&mut mirror, |mirror, changes| changes.len() >= 3 && mirror.is_synchronised())?;
+    same!(told(&changes), [("inserted", 2, 0), ("missed", 1, 0), ("inserted", 1, 0)]);
+    same!(mirror.get(&FlowKey::by_reply(old.reply)), None);
+    same!(mirror.get(&FlowKey::by_reply(new.reply)).map(|flow| flow.reply), Some(new.reply));
+    equals_a_dump(&mirror, &ct)
+}
+
+fn waits_for_no_dump_to_end(_: &Sandbox) -> Outcome {
+    let ct = Conntrack::open()?;
+    ct.batch((0..3000).map(|port| Command::Create(udp(port)))).run()?;
+    // With the second one, no flow of the dump passes.
+    for filter in [Filter::all(), "src=192.0.2.0/24".parse()?] {
+        let mut mirror = Mirror::start(&filter)?;
+        let mut steps = [0, 0];
+        for (steps, wait) in steps.iter_mut().zip([true, false]) {
+            let dumps = mirror.stats().dumps;
+            mirror.check();
+            while mirror.stats().dumps == dumps {
+                let changes = if wait { mirror.wait(Duration::ZERO) } else { mirror.try_changes() };
+                same!(changes?.len(), 0);
+                *steps += 1;
+            }
+        }
+        // A step is a datagram at most, in which there are some 150 flows.
+        holds!(steps.iter().all(|steps| *steps >= 10), "{filter:?}: {steps:?} steps");
+    }
+    Ok(())
+}
+
+fn is_driven_by_an_event_loop(_: &Sandbox) -> Outcome {
+    let ct = Conntrack::open()?;
+    let flows = 100;
+    ct.batch((0..flows).map(|port| Command::Create(udp(port)))).run()?;
+    let mut mirror = Mirror::builder().filter(&Filter::new().mark(7)).check_every(None).start()?;
+    // Of flows that it does not know, an update does not tell all.
+    let update =
+        |port: u16| Command::Update(FlowUpdate { key: udp(port).orig.into(), changes: Changes::new().mark(7) });
+    ct.batch((0..flows).map(update)).run()?;
+    let mut inserted = 0;
+    while !mirror.is_synchronised() || inserted < usize::from(flows) {
+        inserted += mirror.try_changes()?.filter(|change| matches!(change, Change::Inserted(_))).count();
+        let timeout = mirror.due().map(|due| due.saturating_duration_since(Instant::now()));
+        let timeout = Timespec::try_from(timeout.unwrap_or(PATIENCE))?;
+        holds!(
+            mirror.is_synchronised()
+                || poll(&mut [PollFd::new(&mirror, PollFlags::IN)], Some(&timeout))? > 0
+                || mirror.due().is_some(),
+            "nothing to do, and not ready"
+        );
+    }
+    same!((inserted, mirror.stats().questions), (usize::from(flows), u64::from(flows)));
+    // What an update does not tell.
+    let is_whole = |flow: &&Flow| flow.use_count.is_some() && flow.timestamp.is_some();
+    same!(mirror.iter().filter(is_whole).count(), usize::from(flows));
+    same!(mirror.due(), None);
+    Ok(())
 }

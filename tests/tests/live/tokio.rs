@@ -2,12 +2,12 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use conntrack::sandbox::{Failure, Sandbox};
 use conntrack::tokio::{Conntrack, Events, Mirror};
-use conntrack::{Change, Changes, Command, Error, Event, Filter, Flushed, Groups};
+use conntrack::{Change, Changes, Command, Error, Event, Filter, Flushed, Groups, Removal};
 
 use crate::common::udp;
 use crate::{Outcome, cases, holds, same};
@@ -19,7 +19,9 @@ cases! {
     survives_futures_that_are_dropped,
     is_shared_by_tasks,
     streams_events,
+    lets_others_run_between_events,
     mirrors,
+    mirrors_whatever_is_dropped,
 }
 
 fn run(body: impl Future<Output = Outcome>) -> Outcome {
@@ -90,8 +92,12 @@ fn drops_dumps_half_way(_: &Sandbox) -> Outcome {
 }
 
 /// Polls a future once, and drops it: most often while the request is on its way.
+fn polled<T>(future: impl Future<Output = T>) -> Poll<T> {
+    pin!(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
 fn begin(future: impl Future) {
-    let _ = pin!(future).poll(&mut Context::from_waker(Waker::noop()));
+    let _ = polled(future);
 }
 
 fn survives_futures_that_are_dropped(_: &Sandbox) -> Outcome {
@@ -157,6 +163,23 @@ fn streams_events(_: &Sandbox) -> Outcome {
     })
 }
 
+fn lets_others_run_between_events(_: &Sandbox) -> Outcome {
+    run(async {
+        let ct = Conntrack::open()?;
+        let mut events =
+            Events::over(conntrack::Events::builder().groups(Groups::NEW).receive_buffer(8 << 20).subscribe()?)?;
+        fill(&ct, 2000).await?;
+        let other = ::tokio::spawn(async {});
+        let mut taken = 0;
+        while !other.is_finished() {
+            holds!(matches!(events.next().await, Some(Ok(Event::New(..)))));
+            taken += 1;
+        }
+        holds!(taken < 2000, "the other task had to wait for {taken} events");
+        Ok(())
+    })
+}
+
 fn mirrors(_: &Sandbox) -> Outcome {
     run(async {
         let ct = Conntrack::open()?;
@@ -174,6 +197,28 @@ fn mirrors(_: &Sandbox) -> Outcome {
         holds!(matches!(&changes[1], Change::Inserted(new) if new.orig == udp(2000).orig));
         same!(mirror.table().len(), 1000);
         holds!(mirror.table().get(&udp(2000).orig.into()).is_some());
+        Ok(())
+    })
+}
+
+fn mirrors_whatever_is_dropped(_: &Sandbox) -> Outcome {
+    run(async {
+        let ct = Conntrack::open()?;
+        fill(&ct, 1000).await?;
+        let mut mirror = Mirror::start(&Filter::all()).await?;
+        mirror.check();
+        ct.delete(&udp(1).orig.into()).await?;
+        let mut changes = Vec::new();
+        while mirror.table().stats().dumps < 2 || changes.is_empty() {
+            // Dropped at every point where it waits.
+            if let Poll::Ready(found) = polled(mirror.changes()) {
+                changes.extend(found?);
+            }
+            ::tokio::task::yield_now().await;
+        }
+        same!(changes.len(), 1);
+        holds!(matches!(&changes[0], Change::Removed { flow, how: Removal::Destroyed } if flow.orig == udp(1).orig));
+        same!((mirror.table().len(), mirror.table().stats().failed_dumps), (999, 0));
         Ok(())
     })
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use conntrack::mirror::{Reconciler, Wanted};
-use conntrack::{Change, Event, Filter, Flow, Origin, Removal};
+use conntrack::{Change, Event, Filter, Flow, FlowKey, Nanoseconds, Origin, Removal, Timestamp};
 
 use crate::kernel::Tracked;
 
@@ -25,19 +25,34 @@ fn look(mirror: &mut Reconciler, now: Instant, flows: &[Flow]) {
     mirror.dump_ended(now, true);
 }
 
+/// Answers all questions, as a table of these flows would. How many there were.
+fn answer(mirror: &mut Reconciler, now: Instant, flows: &[Flow]) -> usize {
+    let mut answers = 0;
+    while let Wanted::Flow(key) = mirror.wanted(now) {
+        mirror.answered(&key, flows.iter().find(|flow| flow.orig == *key.tuple.tuple()).cloned());
+        answers += 1;
+    }
+    answers
+}
+
 /// In few words: what happened, and to which id.
 fn told(mirror: &mut Reconciler) -> Vec<(&'static str, u8)> {
     let word = |change: &Change| match change {
         Change::Inserted(_) => "inserted",
         Change::Changed { .. } => "changed",
         Change::Removed { how: Removal::Missed, .. } => "missed",
+        Change::Removed { how: Removal::Unmatched, .. } => "unmatched",
         _ => "removed",
     };
     std::iter::from_fn(|| mirror.next_change()).map(|change| (word(&change), change.flow().id.0[3])).collect()
 }
 
 fn at(place: u16, id: u8) -> Flow {
-    Tracked { id, mark: 0, state: 1, label: None, silent: false }.flow(place)
+    translated(place, id, 0)
+}
+
+fn translated(place: u16, id: u8, reply: u16) -> Flow {
+    Tracked { id, reply, mark: 0, state: 1, label: None, silent: false }.flow(place)
 }
 
 #[test]
@@ -68,6 +83,7 @@ fn what_a_later_dump_sees_is_not_gone() {
     mirror.event(Event::Overrun { lost: 1 });
     let later = now + Duration::from_secs(10);
     look(&mut mirror, later, &[at(2, 2)]);
+    assert_eq!(answer(&mut mirror, later, &[at(2, 2)]), 1);
     // The queue has not been empty yet, so that the end of the missing one may still be in it.
     mirror.event(Event::Overrun { lost: 1 });
     let later = later + Duration::from_secs(10);
@@ -84,6 +100,7 @@ fn flows_are_missed_only_when_their_end_cannot_come_any_more() {
     mirror.event(Event::Overrun { lost: 1 });
     let later = now + Duration::from_secs(10);
     look(&mut mirror, later, &[]);
+    assert_eq!(answer(&mut mirror, later, &[]), 2);
     assert_eq!(mirror.wanted(later), Wanted::Events { until: None });
     assert!(!mirror.is_synchronised());
     mirror.event(Event::Destroy(at(1, 1), Origin::default()));
@@ -111,4 +128,105 @@ fn losses_that_go_on_are_looked_after_less_and_less_often() {
     now += Duration::from_secs(3);
     mirror.event(Event::Overrun { lost: 1 });
     assert_eq!(mirror.wanted(now), Wanted::Dump);
+}
+
+/// The kernel makes an id of the original tuple and of an address, and the next flow may be at that address.
+#[test]
+fn another_flow_with_the_same_id_is_another_flow() {
+    let origin = Origin::default();
+    let master = |flow: Flow| Flow { master: Some(at(9, 9).orig), ..flow };
+    let other_master = |flow: Flow| Flow { master: Some(at(8, 8).orig), ..flow };
+    let started =
+        |start, flow: Flow| Flow { timestamp: Some(Timestamp { start: Nanoseconds(start), stop: None }), ..flow };
+    let pairs = [
+        (at(1, 1), translated(1, 1, 1)),
+        (master(at(1, 1)), other_master(at(1, 1))),
+        (started(1, at(1, 1)), started(2, at(1, 1))),
+    ];
+    for (old, new) in pairs {
+        // What happens to the old one is lost, and a dump or an event tells of the new one.
+        for by_event in [false, true] {
+            let (mut mirror, now) = looked(std::slice::from_ref(&old));
+            assert_eq!(told(&mut mirror), [("inserted", 1)]);
+            mirror.drained();
+            if by_event {
+                mirror.event(Event::New(new.clone(), origin));
+            } else {
+                mirror.check(now);
+                look(&mut mirror, now, std::slice::from_ref(&new));
+            }
+            assert_eq!(told(&mut mirror), [("missed", 1), ("inserted", 1)]);
+            assert_eq!(mirror.len(), 1);
+            let found = |tuple| mirror.get(&FlowKey::new(tuple)).map(|flow| (flow.reply, flow.master, flow.timestamp));
+            let expected = Some((new.reply, new.master, new.timestamp));
+            assert_eq!((found(new.orig), found(new.reply)), (expected, expected));
+            if old.reply != new.reply {
+                assert_eq!(found(old.reply), None);
+            }
+        }
+        // The old one's end comes after the dump that has seen the new one.
+        let (mut mirror, _) = looked(std::slice::from_ref(&new));
+        assert_eq!(told(&mut mirror), [("inserted", 1)]);
+        mirror.event(Event::Destroy(old, origin));
+        assert_eq!(told(&mut mirror), []);
+        mirror.event(Event::Destroy(new, origin));
+        assert_eq!(told(&mut mirror), [("removed", 1)]);
+    }
+}
+
+#[test]
+fn a_question_stays_one_until_it_is_answered() {
+    let (mut mirror, now) = looked(&[]);
+    mirror.drained();
+    mirror.event(Event::Update(at(1, 1), Origin::default()));
+    let question = mirror.wanted(now);
+    assert_eq!(question, Wanted::Flow(FlowKey::new(at(1, 1).orig)));
+    assert_eq!(mirror.wanted(now), question);
+    mirror.drained();
+    assert!(!mirror.is_synchronised());
+    assert_eq!(answer(&mut mirror, now, &[at(1, 1)]), 1);
+    assert_eq!(mirror.wanted(now), Wanted::Events { until: None });
+    assert!(mirror.is_synchronised());
+}
+
+#[test]
+fn a_flow_that_a_dump_has_left_out_is_not_gone() {
+    let mark = |flow: Flow, mark| Flow { mark: Some(mark), ..flow };
+    let (mut mirror, now) = (Reconciler::new(Filter::new().mark(1), 1000, None), Instant::now());
+    look(&mut mirror, now, &[mark(at(1, 1), 1), mark(at(2, 2), 1), mark(at(3, 3), 1)]);
+    assert_eq!(told(&mut mirror), [("inserted", 1), ("inserted", 2), ("inserted", 3)]);
+    mirror.event(Event::Overrun { lost: 3 });
+    let later = now + Duration::from_secs(10);
+    look(&mut mirror, later, &[]);
+    // One has another mark now, one was passed over by the dump, and one is gone.
+    assert_eq!(answer(&mut mirror, later, &[mark(at(1, 1), 2), mark(at(2, 2), 1)]), 3);
+    mirror.drained();
+    assert_eq!(mirror.wanted(later), Wanted::Events { until: None });
+    assert_eq!(told(&mut mirror), [("unmatched", 1), ("missed", 3)]);
+    assert!(mirror.is_synchronised() && mirror.len() == 1);
+}
+
+#[test]
+fn a_flow_that_cannot_be_decoded_is_the_only_one_that_is_missing() {
+    let (mut mirror, now) = looked(&[at(1, 1), at(2, 2)]);
+    told(&mut mirror);
+    mirror.check(now);
+    assert_eq!(mirror.wanted(now), Wanted::Dump);
+    mirror.dump_started(now);
+    mirror.dumped_undecodable();
+    mirror.dumped(at(2, 2));
+    mirror.dumped(at(3, 3));
+    mirror.dump_ended(now, true);
+    // It may be the one that the dump lacks.
+    let Wanted::Flow(key) = mirror.wanted(now) else { panic!("no question") };
+    mirror.answer_undecodable(&key);
+    mirror.drained();
+    assert_eq!(mirror.wanted(now), Wanted::Events { until: None });
+    assert_eq!(told(&mut mirror), [("inserted", 3)]);
+    assert_eq!((mirror.len(), mirror.stats().undecodable, mirror.stats().failed_dumps), (3, 2, 0));
+    assert!(!mirror.is_synchronised());
+    mirror.check(now);
+    look(&mut mirror, now, &[at(1, 1), at(2, 2), at(3, 3)]);
+    mirror.drained();
+    assert!(mirror.is_synchronised());
 }

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use crate::kernel::PLACES;
+use crate::kernel::{PLACES, REPLIES};
 
 /// Something that happens, in the kernel or in the process that listens.
 #[derive(Clone, Debug)]
@@ -13,6 +13,7 @@ pub(crate) enum Step {
     Create {
         place: u16,
         id: u8,
+        reply: u16,
         mark: u32,
         silent: bool,
     },
@@ -46,8 +47,8 @@ pub(crate) enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let place = || 0..PLACES;
     prop_oneof![
-        6 => (place(), 0..3_u8, 0..3_u32, prop::bool::weighted(0.1))
-            .prop_map(|(place, id, mark, silent)| Step::Create { place, id, mark, silent }),
+        6 => (place(), 0..3_u8, 0..REPLIES, 0..3_u32, prop::bool::weighted(0.1))
+            .prop_map(|(place, id, reply, mark, silent)| Step::Create { place, id, reply, mark, silent }),
         3 => (place(), 0..3_u32).prop_map(|(place, mark)| Step::Mark { place, mark }),
         2 => (place(), 0..5_u8).prop_map(|(place, state)| Step::State { place, state }),
         1 => (place(), prop::option::of(0..3_u8)).prop_map(|(place, label)| Step::Label { place, label }),

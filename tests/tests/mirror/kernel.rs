@@ -9,9 +9,16 @@ use crate::history::{History, Step};
 
 /// Where flows can be: a port each.
 pub(crate) const PLACES: u16 = 7;
+/// Ports that each can be translated to.
+pub(crate) const REPLIES: u16 = 2;
 
 pub(crate) fn tuple(place: u16) -> Tuple {
     Tuple::tcp(([10, 0, 0, 1], place).into(), ([10, 0, 0, 2], 80).into())
+}
+
+/// The answers to a flow at a place, which is translated to one of several ports.
+pub(crate) fn reply(place: u16, reply: u16) -> Tuple {
+    Tuple::tcp(([10, 0, 0, 2], 80).into(), ([10, 0, 0, 1], place + PLACES * reply).into())
 }
 
 fn labels(bit: u8) -> Labels {
@@ -24,6 +31,8 @@ fn labels(bit: u8) -> Labels {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Tracked {
     pub(crate) id: u8,
+    /// Which of several replies it expects: flows of one id can differ in it.
+    pub(crate) reply: u16,
     pub(crate) mark: u32,
     pub(crate) state: u8,
     pub(crate) label: Option<u8>,
@@ -39,6 +48,7 @@ impl Tracked {
             use_count: Some(1),
             proto_info: Some(ProtoInfo::Tcp(ProtoInfoTcp { state, ..ProtoInfoTcp::default() })),
             labels: self.label.map(labels),
+            reply: reply(place, self.reply),
             ..Flow::new(tuple(place), FlowId([0, 0, 0, self.id]))
         }
     }
@@ -117,8 +127,8 @@ impl Kernel {
     pub(crate) fn change(&mut self, step: &Step) {
         let origin = Origin::default();
         match *step {
-            Step::Create { place, id, mark, silent } if !self.table.contains_key(&place) => {
-                let flow = Tracked { id, mark, state: 1, label: None, silent };
+            Step::Create { place, id, reply, mark, silent } if !self.table.contains_key(&place) => {
+                let flow = Tracked { id, reply, mark, state: 1, label: None, silent };
                 self.tell(silent, Event::New(flow.event(place, true, false, false), origin));
                 self.table.insert(place, flow);
             }

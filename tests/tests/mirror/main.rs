@@ -12,7 +12,7 @@ use std::time::Duration;
 use conntrack::{Filter, Flow, FlowId, FlowKey};
 use conntrack_tests::generate::fixed;
 use history::{History, Step, history};
-use kernel::{Kernel, PLACES, tuple};
+use kernel::{Kernel, PLACES, REPLIES, reply, tuple};
 use listener::{CHECK, Listener, brief, place_of, telling};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -56,9 +56,11 @@ fn run(history: &History) -> Result<(), TestCaseError> {
 
     // Both directions and the id find it, and nothing else is found.
     for place in 0..PLACES {
-        let flow = expected.get(&place).map(|flow| flow.id);
-        for tuple in [tuple(place), tuple(place).inverse()] {
-            prop_assert_eq!(listener.mirror.get(&FlowKey::new(tuple)).map(|flow| flow.id), flow);
+        let get = |tuple| listener.mirror.get(&FlowKey::new(tuple)).map(|flow| (flow.id, flow.reply));
+        let flow = expected.get(&place).map(|flow| (flow.id, flow.reply));
+        prop_assert_eq!(get(tuple(place)), flow);
+        for reply in (0..REPLIES).map(|number| reply(place, number)) {
+            prop_assert_eq!(get(reply), flow.filter(|(_, found)| *found == reply));
         }
     }
     let ids: BTreeSet<[u8; 4]> = expected.values().map(|flow| flow.id.0).collect();
@@ -89,7 +91,7 @@ fn the_mirror_becomes_the_table_whatever_happens() {
 
 /// Told apart from the others by being silent: none of these is.
 fn created(place: u16, id: u8, mark: u32) -> Step {
-    Step::Create { place, id, mark, silent: false }
+    Step::Create { place, id, reply: 0, mark, silent: false }
 }
 
 /// Histories that went wrong once, as short as they could be made.

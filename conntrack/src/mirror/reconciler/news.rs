@@ -23,7 +23,7 @@ impl Reconciler {
     pub(super) fn told(&mut self, place: Place, event: Flow, is_new: bool) {
         let now = self.now;
         match self.table.at_mut(&place) {
-            Some(entry) if entry.flow.id == event.id => {
+            Some(entry) if merge::is_same(&entry.flow, &event) => {
                 entry.known.event = now.events;
                 let unclear = merge::is_unclear(&entry.flow, &event);
                 let flow = merge::updated(&entry.flow, event);
@@ -57,7 +57,7 @@ impl Reconciler {
     /// A `DESTROY` event.
     pub(super) fn ended(&mut self, place: Place, event: Flow) {
         // If another one is there, this one's end has been told before.
-        if self.table.at(&place).is_some_and(|entry| entry.flow.id == event.id)
+        if self.table.at(&place).is_some_and(|entry| merge::is_same(&entry.flow, &event))
             && let Some(entry) = self.table.remove(&place)
         {
             let flow = Box::new(merge::destroyed(entry.flow, event));
@@ -70,7 +70,7 @@ impl Reconciler {
         let place = Place::of_orig(&flow);
         let look = Some((self.looks, self.now));
         match self.table.at_mut(&place) {
-            Some(entry) if entry.flow.id == flow.id => {
+            Some(entry) if merge::is_same(&entry.flow, &flow) => {
                 entry.known = Knowledge { look, is_partial: false, ..entry.known };
                 self.replace(&place, flow);
             }
@@ -88,7 +88,7 @@ impl Reconciler {
         self.table.insert(entry);
     }
 
-    /// Puts a new state of a flow in the place of the old one.
+    /// Puts a new state of a flow in the place of the old one; of the same flow, so that it is found as before.
     pub(super) fn replace(&mut self, place: &Place, flow: Flow) {
         let Some(entry) = self.table.at_mut(place) else { return };
         let before = std::mem::replace(&mut entry.flow, flow);
