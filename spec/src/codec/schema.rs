@@ -13,6 +13,8 @@ pub struct Schema {
     pub entries: &'static [Entry],
     /// Whether one of the entries is there at a time.
     pub choice: bool,
+    /// Whether it keeps attributes that are not declared: `#[nla(rest)]` or `#[nla(other)]`.
+    pub keeps_undeclared: bool,
 }
 
 /// One line of a declaration.

@@ -2,8 +2,8 @@
 
 use super::node::{Key, Node};
 use super::shape::{self, Shape};
-use crate::codec::{Attribute, Decode, Entry, Name, Schema, SchemaAttribute, Stream, Wire};
-use crate::{Labels, NoAttributes, TcpFlagBits, number};
+use crate::codec::{Attribute, Decode, Entry, Name, RawAttributes, Schema, SchemaAttribute, Stream, Wire};
+use crate::{Labels, TcpFlagBits, number};
 
 /// The object of a run of attributes.
 pub(super) fn attributes(schema: &'static Schema, bytes: &[u8]) -> Node {
@@ -12,7 +12,7 @@ pub(super) fn attributes(schema: &'static Schema, bytes: &[u8]) -> Node {
     let mut fields = Vec::new();
     run.read(schema, &mut fields);
     let undeclared = run.attributes.iter().filter(|attribute| schema.attribute(attribute.number()).is_none());
-    let other: Vec<_> = undeclared.map(raw).collect();
+    let other: Vec<_> = undeclared.map(|attribute| raw(attribute.kind(), attribute.payload())).collect();
     if !other.is_empty() {
         fields.push((Key::Borrowed("other"), Node::List(other)));
     }
@@ -102,18 +102,15 @@ fn try_payload(shape: Shape, payload: &[u8], beside: &[u8]) -> Option<Node> {
             Wire::Ipv4 | Wire::Ipv6 | Wire::Ip => Node::text(address(payload)?.to_string()),
             Wire::Text { .. } => text(payload),
             Wire::Nest(schema) => attributes(schema, payload),
-            Wire::Selected { .. } => attributes(wire.nest(beside).unwrap_or(NoAttributes::SCHEMA), payload),
+            Wire::Selected { .. } => attributes(wire.nest(beside).unwrap_or(RawAttributes::SCHEMA), payload),
             Wire::Bytes { .. } | Wire::Layout { .. } | Wire::Padding => hex(payload),
         },
     })
 }
 
 /// An attribute as it came.
-pub(super) fn raw(attribute: &Attribute<'_>) -> Node {
-    Node::Map(vec![
-        (Key::Borrowed("type"), Node::Unsigned(attribute.kind().into())),
-        (Key::Borrowed("payload"), hex(attribute.payload())),
-    ])
+pub(super) fn raw(kind: u16, payload: &[u8]) -> Node {
+    Node::Map(vec![(Key::Borrowed("type"), Node::Unsigned(kind.into())), (Key::Borrowed("payload"), hex(payload))])
 }
 
 fn address(payload: &[u8]) -> Option<std::net::IpAddr> {
