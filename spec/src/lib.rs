@@ -34,7 +34,6 @@ pub mod netlink;
 pub mod uapi;
 
 mod named;
-mod number;
 mod path;
 mod tagged;
 mod text;

@@ -35,6 +35,7 @@ mod decode;
 mod encode;
 mod error;
 mod list;
+pub(crate) mod number;
 mod primitive;
 mod raw;
 #[expect(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "constant functions over constants")]

@@ -157,7 +157,7 @@ impl fmt::Display for Flags {
 struct Error(i32);
 
 impl Error {
-    fn hex(&self) -> Hex {
+    fn hex(&self) -> Hex<'static> {
         Hex::default().number(self.0.cast_unsigned(), size_of::<i32>())
     }
 }

@@ -109,11 +109,11 @@ fn serialize_payload<T: EncodePayload, S: Serializer>(value: &T, shape: Shape, t
     let mut writer = Writer::new(&mut bytes);
     value.encode_payload(&mut writer);
     writer.finish().map_err(S::Error::custom)?;
-    read::payload(shape, &bytes, &[]).serialize(to)
+    read::payload(shape, &bytes, None).serialize(to)
 }
 
 fn deserialize_payload<'de, T: DecodePayload, D: Deserializer<'de>>(shape: Shape, from: D) -> Result<T, D::Error> {
-    let bytes = write::payload(shape, &Node::deserialize(from)?, &[]).map_err(D::Error::custom)?;
+    let bytes = write::payload(shape, &Node::deserialize(from)?, None).map_err(D::Error::custom)?;
     T::decode_payload(&bytes, Mode::Lenient).map_err(D::Error::custom)
 }
 

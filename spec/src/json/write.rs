@@ -8,9 +8,9 @@ use super::node::{Key, Node};
 use super::shape::{self, Shape};
 use crate::codec::{
     ByteOrder, Decode, EncodeError, Entry, NLA_F_NESTED, NLA_TYPE_MASK, Name, RawAttribute, RawAttributes, Schema,
-    SchemaAttribute, Wire, Writer,
+    SchemaAttribute, Wire, Writer, number,
 };
-use crate::{Labels, TcpFlagBits, number};
+use crate::{Labels, TcpFlagBits};
 
 /// A value that is not what its place is for. Printed: `orig.src: "10.0.0" is not an IP address`.
 #[derive(Debug)]
@@ -158,13 +158,14 @@ impl<'a> Object<'a> {
             _ if several => return Err(Misfit::new(node, "a list").within(&key)),
             node => std::slice::from_ref(node),
         };
+        let selected = of.selected(bytes);
         for (index, element) in elements.iter().enumerate() {
             let index = u16::try_from(index).unwrap_or(u16::MAX);
             let number = if declared.last.is_some() { declared.number.saturating_add(index) } else { declared.number };
             if !declared.holds(number) {
                 return Err(Misfit::new(node, "a list of so many elements").within(&key));
             }
-            let payload = payload(Shape::of(declared), element, bytes).map_err(|misfit| misfit.within(&key))?;
+            let payload = payload(Shape::of(declared), element, selected).map_err(|misfit| misfit.within(&key))?;
             let nested = matches!(declared.wire, Wire::Nest(_) | Wire::Selected { .. });
             let attribute = RawAttribute { kind: if nested { number | NLA_F_NESTED } else { number }, payload };
             append(&attribute, bytes).map_err(|misfit| misfit.within(&key))?;
@@ -197,8 +198,8 @@ pub(super) fn raw(node: &Node) -> Result<RawAttribute, Misfit> {
     Ok(RawAttribute { kind, payload: unhex(payload)? })
 }
 
-/// The payload of a value; `beside` are the attributes before it.
-pub(super) fn payload(shape: Shape, node: &Node, beside: &[u8]) -> Result<Vec<u8>, Misfit> {
+/// The payload of a value; `selected` is what an attribute before it tells to be in it.
+pub(super) fn payload(shape: Shape, node: &Node, selected: Option<&'static Schema>) -> Result<Vec<u8>, Misfit> {
     match shape {
         Shape::Id => unsigned(node, 4, ByteOrder::Big),
         Shape::Labels => labels(node),
@@ -216,9 +217,7 @@ pub(super) fn payload(shape: Shape, node: &Node, beside: &[u8]) -> Result<Vec<u8
             Wire::Unsigned { size, order } => unsigned(node, size, order),
             Wire::Signed { size, order } => signed(node, size, order),
             Wire::Named { of, type_name, names, bits } => {
-                let (Wire::Unsigned { size, order } | Wire::Signed { size, order }) = *of else {
-                    return Err(Misfit::new(node, "a number"));
-                };
+                let (size, order) = of.integer().ok_or_else(|| Misfit::new(node, "a number"))?;
                 let number = if bits { bit_value(names, node)? } else { value(type_name, names, node)? };
                 unsigned(&number, size, order)
             }
@@ -230,7 +229,7 @@ pub(super) fn payload(shape: Shape, node: &Node, beside: &[u8]) -> Result<Vec<u8
             }),
             Wire::Text { max } => text(node, max),
             Wire::Nest(schema) => attributes(schema, node),
-            Wire::Selected { .. } => attributes(wire.nest(beside).unwrap_or(RawAttributes::SCHEMA), node),
+            Wire::Selected { .. } => attributes(selected.unwrap_or(RawAttributes::SCHEMA), node),
             Wire::Bytes { .. } | Wire::Layout { .. } | Wire::Padding => unhex(node),
         },
     }

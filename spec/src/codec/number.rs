@@ -1,6 +1,6 @@
 //! Integers of any size and byte order, for what goes by a declaration and not by a type.
 
-use crate::codec::ByteOrder;
+use super::ByteOrder;
 
 /// The first `size` bytes, as a number; `None` if there are fewer.
 pub(crate) fn unsigned(bytes: &[u8], size: usize, order: ByteOrder) -> Option<u64> {
