@@ -7,7 +7,7 @@
 //! # What is accepted
 //!
 //! Decoding follows the kernel's own liberal parser (`lib/nlattr.c`), so that a newer kernel never breaks an older
-//! program:
+//! program, but for one thing: a length that cannot be is an error here, where the kernel ignores it and what follows.
 //!
 //! * attributes may come in any order; of two with the same number the last one counts, whole;
 //! * unknown attributes are skipped, unless the struct keeps them with `#[nla(rest)]`;
@@ -24,7 +24,10 @@
 //! the kernel sends them, and takes each by comparing its header with a constant. What is left then goes through the
 //! general path, up to the next attribute that is declared, and the expectation starts anew: any order decodes, the
 //! kernel's own order decodes fast, and what is not declared is passed over fast. Nests are decoded where they will stay,
-//! since to move them costs more. Nothing is allocated unless a field's type allocates (`Vec`, [`RawAttribute`]).
+//! since to move them costs more.
+//!
+//! Nothing is allocated but for an error, for a field whose type allocates (`Vec`, `String`, [`RawAttribute`]), and for a
+//! nest whose meaning an attribute beside it tells, which is kept until both have come.
 
 // Received lengths are added and compared here: each sum is checked, saturates, or is proved to be in range beside it.
 #![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
