@@ -95,6 +95,8 @@ pub enum Wire {
         type_name: &'static str,
         /// The names it can have.
         names: &'static [Name],
+        /// What they begin with.
+        prefix: &'static str,
         /// Whether the names are of bits.
         bits: bool,
     },

@@ -149,7 +149,7 @@ impl fmt::Display for Flags {
             NLMSG_ERROR | NLMSG_DONE => ACK_FLAGS,
             kind => Message::of(kind).map_or(&[], |message| message.verb.flags()),
         };
-        words::bits(f, self.flags.into(), FLAGS.iter().chain(more), "", " | ")
+        words::write_bits(f, self.flags.into(), FLAGS.iter().chain(more), "", " | ")
     }
 }
 

@@ -86,7 +86,7 @@ impl fmt::Display for Named<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { value, names, bits } = *self;
         match words::code(value, names, "") {
-            _ if bits => words::bits(f, value, names, "", " | "),
+            _ if bits => words::write_bits(f, value, names, "", " | "),
             Some(name) => f.write_str(name),
             None => write!(f, "{value}"),
         }

@@ -2,8 +2,8 @@
 
 use super::node::{Key, Node};
 use super::shape::{self, Shape};
-use crate::codec::{Attribute, Decode, Entry, Name, RawAttributes, Schema, SchemaAttribute, Stream, Wire, number};
-use crate::{Labels, TcpFlagBits};
+use crate::codec::{Attribute, Decode, Entry, RawAttributes, Schema, SchemaAttribute, Stream, Wire, number};
+use crate::{Labels, TcpFlagBits, words};
 
 /// The object of a run of attributes.
 pub(super) fn attributes(schema: &'static Schema, bytes: &[u8]) -> Node {
@@ -92,12 +92,12 @@ fn try_payload(shape: Shape, payload: &[u8], selected: Option<&'static Schema>) 
                 let value = number::signed(number::unsigned(payload, size, order)?, size);
                 u64::try_from(value).map_or(Node::Signed(value), Node::Unsigned)
             }
-            Wire::Named { of, type_name, names, bits } => {
+            Wire::Named { of, type_name, names, prefix, bits } => {
                 let (size, order) = of.integer()?;
                 let value = number::unsigned(payload, size, order)?;
-                match shape::word(type_name, names, value) {
-                    _ if bits => Node::List(bit_words(names, value)),
-                    Some(word) => Node::Text(word),
+                match shape::word(type_name, names, prefix, value) {
+                    _ if bits => Node::List(words::bits(value, names, prefix).map(Node::text).collect()),
+                    Some(word) => Node::text(word),
                     None => Node::Unsigned(value),
                 }
             }
@@ -120,22 +120,6 @@ fn address(payload: &[u8]) -> Option<std::net::IpAddr> {
         4 => payload.first_chunk::<4>().map(|octets| (*octets).into()),
         _ => payload.first_chunk::<16>().map(|octets| (*octets).into()),
     }
-}
-
-/// The names of bits, and those that have none, as a hexadecimal number.
-fn bit_words(names: &'static [Name], value: u64) -> Vec<Node> {
-    let mut left = value;
-    let mut words = Vec::new();
-    for name in names.iter().filter(|name| name.value != 0) {
-        if left & name.value == name.value {
-            words.push(Node::text(shape::bit_word(names, name)));
-            left &= !name.value;
-        }
-    }
-    if left != 0 {
-        words.push(Node::text(format!("{left:#x}")));
-    }
-    words
 }
 
 fn tcp_flags(bits: u8) -> Node {

@@ -10,7 +10,7 @@ use crate::codec::{
     ByteOrder, Decode, EncodeError, Entry, NLA_F_NESTED, NLA_TYPE_MASK, Name, RawAttribute, RawAttributes, Schema,
     SchemaAttribute, Wire, Writer, number,
 };
-use crate::{Labels, TcpFlagBits};
+use crate::{Labels, TcpFlagBits, words};
 
 /// A value that is not what its place is for. Printed: `orig.src: "10.0.0" is not an IP address`.
 #[derive(Debug)]
@@ -216,9 +216,10 @@ pub(super) fn payload(shape: Shape, node: &Node, selected: Option<&'static Schem
         Shape::Wire(wire) => match *wire {
             Wire::Unsigned { size, order } => unsigned(node, size, order),
             Wire::Signed { size, order } => signed(node, size, order),
-            Wire::Named { of, type_name, names, bits } => {
+            Wire::Named { of, type_name, names, prefix, bits } => {
                 let (size, order) = of.integer().ok_or_else(|| Misfit::new(node, "a number"))?;
-                let number = if bits { bit_value(names, node)? } else { value(type_name, names, node)? };
+                let number =
+                    if bits { bit_value(names, prefix, node)? } else { value(type_name, names, prefix, node)? };
                 unsigned(&number, size, order)
             }
             Wire::Ipv4 => address::<Ipv4Addr>(node, "an IPv4 address").map(|address| address.octets().to_vec()),
@@ -270,19 +271,19 @@ fn ordered(mut bytes: Vec<u8>, order: ByteOrder) -> Vec<u8> {
 }
 
 /// The number of a word.
-fn value(type_name: &str, names: &'static [Name], node: &Node) -> Result<Node, Misfit> {
+fn value(type_name: &str, names: &'static [Name], prefix: &str, node: &Node) -> Result<Node, Misfit> {
     let Node::Text(text) = node else { return Ok(node.clone()) };
     let mut values = names.iter().map(|name| name.value);
-    let found = values.find(|value| shape::word(type_name, names, *value).as_deref() == Some(text));
+    let found = values.find(|value| shape::word(type_name, names, prefix, *value) == Some(text));
     found.map(Node::Unsigned).ok_or_else(|| Misfit::new(node, format_args!("a {type_name}")))
 }
 
 /// The bits of a list of words.
-fn bit_value(names: &'static [Name], node: &Node) -> Result<Node, Misfit> {
+fn bit_value(names: &'static [Name], prefix: &str, node: &Node) -> Result<Node, Misfit> {
     let Node::List(words) = node else { return Err(Misfit::new(node, "a list of names")) };
     let bit = |word: &Node| {
         let Node::Text(text) = word else { return None };
-        let known = names.iter().find(|name| shape::bit_word(names, name) == text);
+        let known = names.iter().find(|name| words::word(name, prefix) == text);
         known.map(|name| name.value).or_else(|| u64::from_str_radix(text.strip_prefix("0x")?, 16).ok())
     };
     let bits = words.iter().map(|word| bit(word).ok_or_else(|| Misfit::new(word, "the name of a bit")));
