@@ -123,7 +123,7 @@ fn texts() {
     assert_eq!(encode(&text("a\0b")).unwrap_err().to_string(), "a NUL at byte 1 of a text, which would end it there");
     // What is received is read, whatever it is, and can be sent again.
     assert_eq!(decoded(&[bytes(32, false, b"a\xff\xffb\xc3\0c")]).target, Target::Name("a??b?".to_owned()));
-    let longest = decoded(&[bytes(32, false, &[0xff; 65_530])]);
+    let longest = decoded(&[bytes(32, false, &vec![0xff; 65_530])]);
     assert_eq!(decode::<Sample>(&encode(&longest).unwrap()), Ok(longest));
 }
 

@@ -7,13 +7,16 @@
 //! # What is accepted
 //!
 //! Decoding follows the kernel's own liberal parser (`lib/nlattr.c`), so that a newer kernel never breaks an older
-//! program, but for one thing: a length that cannot be is an error here, where the kernel ignores it and what follows.
+//! program:
 //!
 //! * attributes may come in any order; of two with the same number the last one counts, whole;
 //! * unknown attributes are skipped, unless the struct keeps them with `#[nla(rest)]`;
 //! * `NLA_F_NESTED` and `NLA_F_NET_BYTEORDER` are not looked at;
 //! * an integer that is longer than its type is read from its first bytes, one that is shorter is an error;
 //! * fewer than four bytes behind the last attribute are ignored.
+//!
+//! In one thing it does not: a length that is less than the header's or goes beyond the end is an error, where the kernel
+//! ignores it and what follows.
 //!
 //! [`Mode::Strict`] refuses the unknown attributes and the trailing bytes: tests use it to learn that a kernel sends
 //! something that is not declared yet.
