@@ -26,7 +26,7 @@ pub(crate) fn decode(input: &DeriveInput) -> TokenStream {
             #[automatically_derived]
             impl #generics __nla::Decode for #ident #types #bounds {
                 const SCHEMA: &'static __nla::Schema =
-                    &__nla::Schema { name: "", doc: "", entries: &[], choice: false };
+                    &__nla::Schema { name: "", doc: "", entries: &[], choice: false, keeps_undeclared: false };
                 type Seen = ();
                 fn vacant() -> Self {
                     __nla::unreachable!()

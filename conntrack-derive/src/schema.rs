@@ -12,6 +12,11 @@ pub(crate) fn schema(container: &Container) -> TokenStream {
     let name = container.ident.to_string();
     let doc = &container.doc;
     let choice = matches!(container.kind, Kind::Choice(_));
+    let keeps_undeclared = match &container.kind {
+        Kind::Nest(members) => members.iter().any(|member| matches!(member.role, Role::Rest)),
+        Kind::Choice(alternatives) => alternatives.iter().any(|one| matches!(one.kind, AlternativeKind::Other(_))),
+        Kind::Transparent(_) | Kind::Layout => false,
+    };
     let mut entries: Vec<TokenStream> = match &container.kind {
         Kind::Nest(members) => members.iter().flat_map(|member| member_entries(member, "")).collect(),
         Kind::Choice(alternatives) => alternatives
@@ -42,7 +47,13 @@ pub(crate) fn schema(container: &Container) -> TokenStream {
         container.pads.iter().map(|pad| Entry { wire: quote!(__nla::Wire::Padding), ..Entry::new(pad) }.tokens()),
     );
     quote! {
-        &__nla::Schema { name: #name, doc: #doc, entries: &[#(#entries),*], choice: #choice }
+        &__nla::Schema {
+            name: #name,
+            doc: #doc,
+            entries: &[#(#entries),*],
+            choice: #choice,
+            keeps_undeclared: #keeps_undeclared,
+        }
     }
 }
 

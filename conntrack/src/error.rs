@@ -241,11 +241,14 @@ macro_rules! errnos {
             /// The C name, for those that connection tracking answers with.
             #[must_use]
             pub const fn name(self) -> Option<&'static str> {
-                match self {
-                    $(Self::$name => Some(stringify!($value)),)*
-                    _ => None,
-                }
+                conntrack_spec::errno::name(self.0)
             }
+        }
+
+        #[cfg(test)]
+        #[test]
+        fn errnos_have_their_names() {
+            $(assert_eq!(Errno::$name.name(), Some(stringify!($value)));)*
         }
     };
 }

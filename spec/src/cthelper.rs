@@ -107,7 +107,7 @@ pub struct UserHelperKey {
 
 codes! {
     /// Whether a helper's packets are queued, `NFCTH_STATUS`.
-    pub struct HelperStatus(u32) {
+    pub struct HelperStatus(u32), "NFCT_HELPER_STATUS_" {
         /// Its packets pass without it.
         DISABLED = 0, "NFCT_HELPER_STATUS_DISABLED";
         /// Its packets are queued.

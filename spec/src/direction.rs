@@ -4,7 +4,7 @@ use crate::named::codes;
 
 codes! {
     /// One of the two directions of a flow, in `CTA_EXPECT_NAT_DIR`.
-    pub struct FlowDirection(u32) {
+    pub struct FlowDirection(u32), "IP_CT_DIR_" {
         /// The direction of the first packet.
         ORIGINAL = 0, "IP_CT_DIR_ORIGINAL";
         /// The direction of the answers.

@@ -1,10 +1,9 @@
 //! `enum ctattr_expect`, as the kernel sends it.
 
-use std::fmt;
-
 use conntrack_derive::{Decode, Encode};
 
 use crate::codec::NulString;
+use crate::id::print_id;
 use crate::named::flags;
 use crate::{ExpectNat, HelperName, Seconds, Tuple};
 
@@ -66,22 +65,11 @@ pub struct Expect {
 #[nla(transparent)]
 pub struct ExpectId(pub [u8; 4]);
 
-impl fmt::Display for ExpectId {
-    /// The bytes read as a big-endian number, as conntrack(8) prints a flow's.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        u32::from_be_bytes(self.0).fmt(f)
-    }
-}
-
-impl fmt::Debug for ExpectId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ExpectId({self})")
-    }
-}
+print_id!(ExpectId);
 
 flags! {
     /// What kind of expectation it is, `CTA_EXPECT_FLAGS` (`include/uapi/linux/netfilter/nf_conntrack_common.h`).
-    pub struct ExpectFlags(u32) {
+    pub struct ExpectFlags(u32), "NF_CT_EXPECT_" {
         /// A packet that matches does not use it up: every one starts a flow.
         PERMANENT = 0x1, "NF_CT_EXPECT_PERMANENT";
         /// No packet matches it.

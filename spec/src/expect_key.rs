@@ -2,7 +2,7 @@
 
 use conntrack_derive::{Decode, Encode};
 
-use crate::{Expect, ExpectId, Flow, FlowKey, HelperName, KeyTuple, Tuple};
+use crate::{Expect, ExpectId, Flow, FlowKey, HelperName, Tuple};
 
 /// Names one expectation: what get and delete need. There is no key without a tuple: a delete without one would be a
 /// flush.
@@ -88,7 +88,7 @@ impl From<Tuple> for ExpectMaster {
 impl From<&FlowKey> for ExpectMaster {
     /// The flow that the key names. Its id does not come along: the kernel does not look at it here.
     fn from(key: &FlowKey) -> Self {
-        let (KeyTuple::Orig(tuple) | KeyTuple::Reply(tuple)) = key.tuple;
+        let tuple = *key.tuple.tuple();
         // The kernel takes no zone in the tuple; beside it, one finds the flow by the direction that it applies to.
         Self { tuple: Tuple { zone: None, ..tuple }, zone: key.zone.or(tuple.zone) }
     }

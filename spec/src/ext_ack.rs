@@ -15,7 +15,7 @@ use crate::codec::Native;
 /// Connection tracking only has it for the outermost attributes: an error further inside is a bare number.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct ExtAck {
-    /// The error in words; with success, a warning.
+    /// The error in words; with success, a warning. Bytes that are not UTF-8 read as `?`.
     #[nla(NLMSGERR_ATTR_MSG)]
     pub message: Option<String>,
     /// Where the attribute's header is that is wrong: bytes from the start of the request, its two headers of 20 bytes

@@ -6,7 +6,7 @@ use crate::named::codes;
 
 codes! {
     /// An address family, in the header of every message (`struct nfgenmsg`).
-    pub struct Family(u8) {
+    pub struct Family(u8), "AF_" {
         /// Any.
         UNSPEC = 0, "AF_UNSPEC";
         /// IPv4.

@@ -52,7 +52,7 @@ pub struct FilterFlags {
 flags! {
     /// `CTA_FILTER_F_*` (`net/netfilter/nf_conntrack_netlink.c`; no public header has them). In host byte order, as
     /// nothing else of this protocol is.
-    pub struct FilterBits(u32, Native) {
+    pub struct FilterBits(u32, Native), "CTA_FILTER_F_CTA_" {
         /// The source address. Inverted for IPv6: it selects every other address.
         IP_SRC = 0x001, "CTA_FILTER_F_CTA_IP_SRC";
         /// The destination address. Inverted for IPv6.

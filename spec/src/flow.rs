@@ -29,7 +29,7 @@ pub struct Flow {
     /// What the flow has been through.
     #[nla(CTA_STATUS, or_padding)]
     pub status: Status,
-    /// The mark. Dumps always have it, zero too; events when it is not zero.
+    /// The mark. Dumps always have it, zero too; events when it is not zero, and when it has changed over netlink.
     #[nla(CTA_MARK, also_before = CTA_TIMESTAMP_EVENT)]
     pub mark: Option<u32>,
     /// The security context. Dumps, and events about it.

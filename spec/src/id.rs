@@ -1,7 +1,5 @@
 //! `CTA_ID`.
 
-use std::fmt;
-
 use conntrack_derive::{Decode, Encode};
 
 /// Identifies a flow for as long as it lives: a hash that only the kernel can compute, opaque, without a byte order.
@@ -13,15 +11,24 @@ use conntrack_derive::{Decode, Encode};
 #[nla(transparent)]
 pub struct FlowId(pub [u8; 4]);
 
-impl fmt::Display for FlowId {
-    /// As conntrack(8) prints it: the bytes read as a big-endian number.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        u32::from_be_bytes(self.0).fmt(f)
-    }
+/// Prints an id.
+macro_rules! print_id {
+    ($type:ident) => {
+        impl std::fmt::Display for $type {
+            /// As conntrack(8) prints a flow's: the bytes read as a big-endian number.
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                u32::from_be_bytes(self.0).fmt(f)
+            }
+        }
+
+        impl std::fmt::Debug for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, concat!(stringify!($type), "({})"), self)
+            }
+        }
+    };
 }
 
-impl fmt::Debug for FlowId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "FlowId({self})")
-    }
-}
+print_id!(FlowId);
+
+pub(crate) use print_id;

@@ -6,7 +6,7 @@ use crate::named::codes;
 codes! {
     /// A network protocol's number in 16 bits, in `CTA_TIMEOUT_L3PROTO` and `NFCTH_TUPLE_L3PROTONUM`. In the header of a
     /// message the same number has eight: [`Family`].
-    pub struct L3Protocol(u16) {
+    pub struct L3Protocol(u16), "AF_" {
         /// Any.
         UNSPEC = 0, "AF_UNSPEC";
         /// IPv4.

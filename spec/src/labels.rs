@@ -23,9 +23,6 @@ const fn place(bit: u8) -> (usize, u8) {
 }
 
 impl Labels {
-    /// Every label, as a mask.
-    pub const ALL: Self = Self([0xff; 16]);
-
     /// Whether label `bit`, 0 to 127, is set; no other ever is.
     #[must_use]
     pub fn contains(&self, bit: u8) -> bool {

@@ -26,6 +26,8 @@ extern crate self as conntrack;
 
 pub mod codec;
 pub mod dissect;
+#[doc(hidden)]
+pub mod errno;
 pub mod header;
 #[cfg(feature = "serde")]
 pub mod json;
@@ -34,7 +36,6 @@ pub mod netlink;
 pub mod uapi;
 
 mod named;
-mod number;
 mod path;
 mod tagged;
 mod text;

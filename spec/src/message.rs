@@ -99,6 +99,7 @@ macro_rules! one_of {
                 required: false,
             }),*],
             choice: true,
+            keeps_undeclared: false,
         })
     };
 }

@@ -1,8 +1,9 @@
 //! Numbers with names: open newtypes, because the numbers are the kernel's to extend.
 
-/// A number of which some values have names. Unknown values are kept, compare, and print as numbers.
+/// A number of which some values have names, which begin alike: words leave that out. Unknown values are kept, compare,
+/// and print as numbers.
 macro_rules! codes {
-    ($(#[$meta:meta])* pub struct $type:ident($repr:ty) {
+    ($(#[$meta:meta])* pub struct $type:ident($repr:ty), $prefix:literal {
         $($(#[doc = $doc:literal])* $name:ident = $value:literal, $kernel:literal;)*
     }) => {
         $(#[$meta])*
@@ -20,11 +21,8 @@ macro_rules! codes {
             pub const NAMES: &'static [$crate::codec::Name] =
                 &[$($crate::codec::Name { value: $value, kernel: $kernel }),*];
 
-            /// The kernel's name for the value, if it has one.
-            #[must_use]
-            pub fn kernel_name(self) -> Option<&'static str> {
-                Self::NAMES.iter().find(|name| name.value == u64::from(self.0)).map(|name| name.kernel)
-            }
+            /// What they begin with.
+            pub(crate) const PREFIX: &'static str = $prefix;
         }
 
         impl std::fmt::Debug for $type {
@@ -40,9 +38,9 @@ macro_rules! codes {
     };
 }
 
-/// Bits of which some have names. Unknown bits are kept.
+/// Bits of which some have names, which begin alike. Unknown bits are kept.
 macro_rules! flags {
-    ($(#[$meta:meta])* pub struct $type:ident($repr:ty $(, $wire:ident)?) {
+    ($(#[$meta:meta])* pub struct $type:ident($repr:ty $(, $wire:ident)?), $prefix:literal {
         $($(#[doc = $doc:literal])* $name:ident = $value:expr, $kernel:literal;)*
     }) => {
         bitflags::bitflags! {
@@ -63,6 +61,9 @@ macro_rules! flags {
             /// The bits that have a name.
             pub const NAMES: &'static [$crate::codec::Name] =
                 &[$($crate::codec::Name { value: $value as u64, kernel: $kernel }),*];
+
+            /// What they begin with.
+            pub(crate) const PREFIX: &'static str = $prefix;
         }
 
         $crate::named::flags_payload!($type, $repr $(, $wire)?);
@@ -93,6 +94,7 @@ macro_rules! payload {
                 of: &<$wire as $crate::codec::DecodePayload>::WIRE,
                 type_name: stringify!($type),
                 names: Self::NAMES,
+                prefix: Self::PREFIX,
                 bits: $bits,
             };
 

@@ -4,7 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use conntrack_derive::{Decode, Encode};
 
-use crate::{Expect, ExpectFlags, ExpectFunction, ExpectNat, Family, FlowDirection, HelperName, L4, Seconds, Tuple};
+use crate::{
+    Endpoint, Expect, ExpectFlags, ExpectFunction, ExpectNat, Family, FlowDirection, HelperName, L4, Seconds, Tuple,
+};
 
 /// The three tuples of an expectation and the zone that they are in: the kernel requires all of them, to create one and
 /// to change one (`ctnetlink_new_expect`).
@@ -83,12 +85,8 @@ impl ExpectTuples {
 impl From<&Expect> for ExpectTuples {
     /// The expectation's own, in the default zone: the kernel does not say which one it is in.
     fn from(expect: &Expect) -> Self {
-        let port = match expect.mask.proto.l4 {
-            Some(L4::Ports { src, .. }) => src,
-            Some(L4::Icmp { id, .. } | L4::Icmpv6 { id, .. }) => id,
-            None => 0,
-        };
-        Self::new(expect.tuple, expect.tuple.source_mask(expect.mask.src(), port), expect.master)
+        let Endpoint { address, port } = expect.mask.source();
+        Self::new(expect.tuple, expect.tuple.source_mask(address, port.unwrap_or(0)), expect.master)
     }
 }
 

@@ -41,9 +41,9 @@ impl AttributeName {
         Self { number, declared: schema.and_then(|schema| schema.attribute(number)) }
     }
 
-    /// The declaration of what is in it, if it is a nest; `beside` is the run of attributes that it stands in.
-    pub(crate) fn nest(&self, beside: &[u8]) -> Option<&'static Schema> {
-        self.declared?.wire.nest(beside)
+    /// The declaration of what is in it, if it is a nest: see [`Wire::nest`](crate::codec::Wire::nest).
+    pub(crate) fn nest(&self, selected: Option<&'static Schema>) -> Option<&'static Schema> {
+        self.declared?.wire.nest(selected)
     }
 }
 
@@ -74,7 +74,7 @@ impl Schema {
         while let Some((attribute, within)) = attribute_at(attributes, offset) {
             let name = AttributeName::of(Some(schema), attribute.number());
             path.push(name);
-            match (name.nest(attributes), within.checked_sub(NLA_HEADER)) {
+            match (name.nest(schema.selected(attributes)), within.checked_sub(NLA_HEADER)) {
                 (Some(inner), Some(inside)) => (schema, attributes, offset) = (inner, attribute.payload(), inside),
                 _ => break,
             }

@@ -66,7 +66,7 @@ pub struct ProtoInfoTcp {
 
 codes! {
     /// `enum tcp_conntrack` (`include/uapi/linux/netfilter/nf_conntrack_tcp.h`).
-    pub struct TcpState(u8) {
+    pub struct TcpState(u8), "TCP_CONNTRACK_" {
         /// No segment seen: a flow created over netlink without a state.
         NONE = 0, "TCP_CONNTRACK_NONE";
         /// A SYN was sent.
@@ -129,7 +129,7 @@ impl TcpFlags {
 
 flags! {
     /// `IP_CT_TCP_FLAG_*` (`include/uapi/linux/netfilter/nf_conntrack_tcp.h`).
-    pub struct TcpFlagBits(u8) {
+    pub struct TcpFlagBits(u8), "IP_CT_" {
         /// The sender scales its window.
         WINDOW_SCALE = 0x01, "IP_CT_TCP_FLAG_WINDOW_SCALE";
         /// The sender permits selective acknowledgements.
@@ -169,7 +169,7 @@ pub struct ProtoInfoSctp {
 
 codes! {
     /// `enum sctp_conntrack` (`include/uapi/linux/netfilter/nf_conntrack_sctp.h`).
-    pub struct SctpState(u8) {
+    pub struct SctpState(u8), "SCTP_CONNTRACK_" {
         /// No packet seen.
         NONE = 0, "SCTP_CONNTRACK_NONE";
         /// Closed.
@@ -214,7 +214,7 @@ pub struct ProtoInfoDccp {
 
 codes! {
     /// `enum ct_dccp_states` (`include/linux/netfilter/nf_conntrack_dccp.h`, before Linux 6.17).
-    pub struct DccpState(u8) {
+    pub struct DccpState(u8), "CT_DCCP_" {
         /// No packet seen.
         NONE = 0, "CT_DCCP_NONE";
         /// A request was sent.
@@ -240,7 +240,7 @@ codes! {
 
 codes! {
     /// `enum ct_dccp_roles` (`include/linux/netfilter/nf_conntrack_dccp.h`, before Linux 6.17).
-    pub struct DccpRole(u8) {
+    pub struct DccpRole(u8), "CT_DCCP_ROLE_" {
         /// The original direction comes from the client.
         CLIENT = 0, "CT_DCCP_ROLE_CLIENT";
         /// The original direction comes from the server.

@@ -7,7 +7,7 @@ codes! {
     ///
     /// The kernel tracks TCP, UDP, UDP-Lite, SCTP, GRE, ICMP and ICMPv6 (and DCCP before Linux 6.17) in detail;
     /// every other one, such as ESP, is *generic*: a flow between two addresses, without ports.
-    pub struct Protocol(u8) {
+    pub struct Protocol(u8), "IPPROTO_" {
         /// Internet control messages, for IPv4.
         ICMP = 1, "IPPROTO_ICMP";
         /// Transmission control.

@@ -9,7 +9,7 @@ use conntrack_derive::{Decode, Encode};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct SecCtx {
-    /// The context's name.
+    /// The context's name. Bytes that are not UTF-8 read as `?`.
     #[nla(CTA_SECCTX_NAME)]
     pub name: String,
 }

@@ -4,7 +4,7 @@ use crate::named::flags;
 
 flags! {
     /// What a flow has been through, `CTA_STATUS`.
-    pub struct Status(u32) {
+    pub struct Status(u32), "IPS_" {
         /// Some other flow, its master, announced it. Never changes.
         EXPECTED = 1 << 0, "IPS_EXPECTED";
         /// Packets were seen both ways. Can be set, not cleared.

@@ -85,6 +85,7 @@ macro_rules! tagged {
                     }),
                 ],
                 choice: false,
+                keeps_undeclared: false,
             };
 
             type Seen = $crate::codec::TaggedSeen<$tag_type>;

@@ -48,7 +48,8 @@ pub struct PolicyKey {
 /// namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct DefaultTimeouts {
-    /// The network protocol. The kernel wants one and repeats it, and keeps the same timeouts for all.
+    /// The network protocol. The kernel repeats the one that it was asked for, and keeps the same timeouts for all; to
+    /// set them, only older kernels want one.
     #[nla(CTA_TIMEOUT_L3PROTO)]
     pub l3_protocol: L3Protocol,
     /// The transport protocol, and the timeouts. What is absent stays as it is.

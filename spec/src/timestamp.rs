@@ -33,8 +33,11 @@ impl From<Nanoseconds> for SystemTime {
 
 /// A time span: whole seconds.
 ///
-/// A `Duration` becomes the seconds that are not shorter, so that a flow never lives less than asked; more than the
-/// kernel can hold becomes the most it can: 2³¹−1 jiffies, which are 99 days at 250 a second.
+/// A `Duration` becomes the seconds that are not shorter, so that a flow never lives less than asked.
+///
+/// Of a flow's timeout that is longer than the kernel can hold, it takes the most it can: 2³¹−1 jiffies, which are 99
+/// days at 250 a second. Those of policies, defaults and expectations it multiplies by its jiffies a second in 32 bits,
+/// and a longer one wraps to a short one; the crate `conntrack` does not send such.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 #[nla(transparent)]
 pub struct Seconds(pub u32);

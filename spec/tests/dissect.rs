@@ -3,8 +3,8 @@
 use conntrack_spec::codec::{self, Decode, Native, RawAttribute, Stream};
 use conntrack_spec::header::{NfGenMsg, NlMsgErr, NlMsgHdr};
 use conntrack_spec::{
-    Changes, Encode, ExtAck, FilterBits, FilterFlags, Flow, FlowFilter, FlowKey, FlowUpdate, Help, Labels, NewFlow,
-    Tuple, dissect, dissect_message,
+    Changes, Encode, ExtAck, FilterBits, FilterFlags, Flow, FlowFilter, FlowId, FlowKey, FlowUpdate, Help, Labels,
+    NewFlow, Seconds, Timeouts, Tuple, UdpTimeouts, dissect, dissect_message,
 };
 use zerocopy::IntoBytes;
 
@@ -255,7 +255,7 @@ CTA_HELP                                  001c 0005                             
                                                      00 (00 00 00)
 CTA_HELP                                  0010 0005                             nest, without NLA_F_NESTED
   CTA_HELP_NAME                           000b 0001  73 69 70 ff 22 00 00 (00)  \"sip\\xff\\\"\"
-CTA_LABELS                                0015 0016  00 00 00 00 00 00 00 00    17 bytes, expected at most 16
+CTA_LABELS                                0015 0016  00 00 00 00 00 00 00 00    (excess bytes: 1)
                                                      00 00 00 00 00 00 00 00
                                                      00 (00 00 00)
 CTA_PROTOINFO                             0018 8004                             nest
@@ -368,6 +368,36 @@ fn offsets_are_those_of_errors() {
         lines += 1;
     }
     assert_eq!(lines, text.lines().count());
+}
+
+#[test]
+fn what_the_decoder_ignores_is_excess() {
+    let flow = Flow::new(tuple(), FlowId([1, 2, 3, 4]));
+    let mut bytes = codec::encode(&Flow { id: FlowId([0; 4]), ..flow.clone() }).unwrap();
+    let longer = raw(&[(12, &[1, 2, 3, 4, 5])]);
+    bytes.extend(&longer);
+    assert_eq!(codec::decode(&bytes), Ok(flow));
+    assert_text(
+        dissect(Flow::SCHEMA, &longer),
+        "
+CTA_ID                                    0009 000c  01 02 03 04 05 (00 00 00)  (excess bytes: 1)",
+    );
+}
+
+/// The attribute that tells is read as the decoder reads it, from its first byte.
+#[test]
+fn a_tag_that_is_too_long() {
+    let timeouts = UdpTimeouts::new().replied(Seconds(9)).into();
+    let tag: &[u8] = &[17, 0];
+    let bytes = raw(&[(3, tag), (0x8004, &codec::encode(&UdpTimeouts::new().replied(Seconds(9))).unwrap())]);
+    assert_eq!(codec::decode::<Timeouts>(&bytes), Ok(timeouts));
+    assert_text(
+        dissect(Timeouts::SCHEMA, &bytes),
+        "
+CTA_TIMEOUT_L4PROTO                       0006 0003  11 00 (00 00)              IPPROTO_UDP (excess bytes: 1)
+CTA_TIMEOUT_DATA                          000c 8004                             nest
+  CTA_TIMEOUT_UDP_REPLIED                 0008 0002  00 00 00 09                9",
+    );
 }
 
 #[test]

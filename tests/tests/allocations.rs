@@ -5,9 +5,11 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use conntrack::codec::{self, Schema, Stream};
 use conntrack::sandbox::{self, Error};
-use conntrack::{Command, Conntrack, Decode, Flow, FlowId, NewFlow, codec};
+use conntrack::{Command, Conntrack, Decode, Flow, FlowId, NewFlow};
 use conntrack_tests::captures;
+use conntrack_tests::generate::bytes;
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
@@ -68,6 +70,27 @@ fn decoding_a_flow_allocates_nothing() {
         let attributes = message.attributes();
         assert_eq!(allocations(|| drop(codec::decode::<Flow>(attributes))), 0, "{name}");
         assert_eq!(allocations(|| drop(codec::decode::<Marked>(attributes))), 0, "{name}");
+    }
+}
+
+/// As no kernel sends it: the last attribute of each nest first.
+fn reversed(schema: &Schema, attributes: &[u8]) -> Vec<u8> {
+    let (mut stream, mut parts) = (Stream::new(attributes), Vec::new());
+    while let Some(attribute) = stream.next_attribute().unwrap() {
+        let inner = schema.attribute(attribute.number()).and_then(|declared| declared.wire.nest(None));
+        let payload = inner.map_or(attribute.payload().to_vec(), |inner| reversed(inner, attribute.payload()));
+        parts.push(bytes(attribute.number(), attribute.is_nested(), &payload));
+    }
+    parts.reverse();
+    parts.concat()
+}
+
+#[test]
+fn no_order_makes_decoding_allocate() {
+    for (name, message) in &captures::flows() {
+        let attributes = reversed(Flow::SCHEMA, message.attributes());
+        assert_eq!(codec::decode::<Flow>(&attributes), codec::decode(message.attributes()), "{name}");
+        assert_eq!(allocations(|| drop(codec::decode::<Flow>(&attributes))), 0, "{name}");
     }
 }
 

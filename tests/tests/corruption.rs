@@ -12,14 +12,15 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
-use conntrack::codec::{Attribute, NLA_F_NESTED, Schema, Stream, Wire};
+use conntrack::codec::{Attribute, Decode, NLA_F_NESTED, Schema, Stream, Wire};
 use conntrack::header::NlMsgHdr;
 use conntrack::message::Message as Kind;
 use conntrack::netlink::{Answer, Exchange, Messages, NLM_F_REQUEST, NLMSG_ERROR, ProtocolError};
-use conntrack::{Flow, dissect_message};
+use conntrack::uapi::CTA_TIMEOUT_DATA;
+use conntrack::{Flow, TimeoutPolicy, dissect, dissect_message};
 use conntrack_tests::captures::{self, Message};
 use conntrack_tests::dissection;
-use conntrack_tests::types::{TYPES, Type};
+use conntrack_tests::types::{self, TYPES, Type};
 
 /// Of so many positions, one is tried with all values.
 const STRIDE: usize = if cfg!(debug_assertions) { 211 } else { 1 };
@@ -149,7 +150,8 @@ fn swaps(schema: &'static Schema, attributes: &[u8], tried: &mut dyn FnMut(Vec<u
     }
     for (at, part) in parts.iter().enumerate() {
         let (_, attribute) = Attribute::split(part).unwrap();
-        let Some(inner) = schema.attribute(attribute.number()).and_then(|declared| declared.wire.nest(attributes))
+        let Some(inner) =
+            schema.attribute(attribute.number()).and_then(|declared| declared.wire.nest(schema.selected(attributes)))
         else {
             continue;
         };
@@ -184,7 +186,7 @@ fn headers(schema: &'static Schema, attributes: &[u8], offset: usize, found: &mu
         found.push(offset + at);
         let (_, attribute) = Attribute::split(part).unwrap();
         let declared = schema.attribute(attribute.number());
-        if let Some(inner) = declared.and_then(|declared| declared.wire.nest(attributes)) {
+        if let Some(inner) = declared.and_then(|declared| declared.wire.nest(schema.selected(attributes))) {
             headers(inner, attribute.payload(), offset + at + 4, found);
         }
         at += part.len();
@@ -215,6 +217,21 @@ fn every_length_that_cannot_be() {
 fn nest(number: u16, bytes: &[u8]) -> Vec<u8> {
     let length = u16::try_from(4 + bytes.len()).unwrap();
     [&length.to_ne_bytes()[..], &(number | NLA_F_NESTED).to_ne_bytes(), bytes].concat()
+}
+
+/// As many nests as a datagram can hold beside the attribute that tells what is in them: that is looked for once.
+#[test]
+fn nests_beside_nests() {
+    let mut cases = Cases::new("nests beside nests");
+    let nests = nest(CTA_TIMEOUT_DATA, &[]).repeat(65_000);
+    for tag in [&[][..], &[5, 0, 3, 0, 6, 0, 0, 0]] {
+        let bytes = [tag, &nests].concat();
+        cases.check(types::of(TimeoutPolicy::SCHEMA).unwrap(), &bytes);
+        let started = Instant::now();
+        dissection::check(&dissect(TimeoutPolicy::SCHEMA, &bytes).to_string(), &bytes);
+        cases.slowest = cases.slowest.max(started.elapsed());
+    }
+    cases.finish("");
 }
 
 /// Recursion ends where declarations do: this is how deep they go.

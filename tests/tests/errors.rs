@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use conntrack::codec::{DecodeErrorKind, Mode, decode, decode_with, encode};
-use conntrack::{Changes, Flow, FlowFilter, FlowId, FlowKey, Help, Status, Tuple};
+use conntrack::{Changes, ExtAck, Flow, FlowFilter, FlowId, FlowKey, Help, Status, Tuple};
 use conntrack_tests::generate::bytes;
 use conntrack_tests::paths::decode_both_ways;
 
@@ -175,6 +175,16 @@ fn strings() {
     assert_eq!(text(b"sixteen-letters!\0"), "CTA_HELP.CTA_HELP_NAME: 16 bytes, expected at most 15 (at byte 8)");
     assert_eq!(help(b"\0").unwrap(), Some(Help::default()));
     assert_eq!(help(b"ftp\0garbage").unwrap().unwrap().name, "ftp");
+}
+
+/// Neither a flow nor what the kernel says of an error is lost for a byte that is not UTF-8.
+#[test]
+fn texts_are_never_refused() {
+    let attributes = [flow().concat(), bytes(19, true, &bytes(1, false, b"x\xff:s0\0"))].concat();
+    let flow = decode_both_ways::<Flow>(&attributes, Mode::Strict).unwrap();
+    assert_eq!(flow.sec_ctx.map(|context| context.name).as_deref(), Some("x?:s0"));
+    let answer = decode_both_ways::<ExtAck>(&bytes(1, false, b"caf\xe9 is closed\0"), Mode::Strict).unwrap();
+    assert_eq!(answer.message.as_deref(), Some("caf? is closed"));
 }
 
 #[test]

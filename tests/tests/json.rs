@@ -16,7 +16,7 @@ use conntrack_tests::generate::{fixed, value};
 use proptest::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{from_str, json, to_string, to_value};
+use serde_json::{from_str, from_value, json, to_string, to_value};
 
 /// # Panics
 /// It does not come back as it was.
@@ -135,6 +135,46 @@ fn refusals() {
         "mark.value: -1 is not a number of 32 bits"
     );
     assert_eq!(refused::<Expect>("[]"), "a list is not an object");
+    let addresses = r#""dst": "::2", "protocol": "gre""#;
+    for src in [r#""10.0.0""#, r#""::1::""#, "7"] {
+        let error = refused::<Tuple>(&format!(r#"{{"src": {src}, {addresses}}}"#));
+        assert_eq!(error, format!("src: {src} is not an IP address"));
+    }
+    let name = "x".repeat(70_000);
+    assert_eq!(
+        refused::<conntrack::SecCtx>(&format!(r#"{{"name": "{name}"}}"#)),
+        "name: attribute 1 has 70001 bytes, at most 65531 fit"
+    );
+}
+
+/// Nothing that is written in an object is lost.
+#[test]
+fn what_is_not_kept_is_refused() {
+    fn refused<T: DeserializeOwned + Debug>(value: serde_json::Value) -> String {
+        from_value::<T>(value).unwrap_err().to_string()
+    }
+    let mut new = to_value(NewFlow::udp("10.0.0.1:1".parse().unwrap(), "10.0.0.2:2".parse().unwrap())).unwrap();
+    new["other"] = json!([{"type": 500, "payload": "00"}]);
+    assert_eq!(refused::<NewFlow>(new.clone()), r#""other" is not a field of NewFlow"#);
+    new["other"] = json!([{"type": 7, "payload": "0000002a"}]);
+    assert_eq!(refused::<NewFlow>(new), r#""other" is not a field of NewFlow"#);
+    assert_eq!(
+        refused::<ProtoInfo>(json!({"other": [{"type": 0x8001, "payload": ""}]})),
+        "other: 32769 is not undeclared: it is CTA_PROTOINFO_TCP"
+    );
+    assert_eq!(
+        refused::<ProtoInfo>(json!({"other": [{"type": 9, "payload": "", "typo": 3}]})),
+        r#"other: "typo" is not a field of RawAttribute"#
+    );
+    assert_eq!(
+        refused::<TcpFlags>(json!({"flags": [], "mask": [], "typo": 3})),
+        r#""typo" is not a field of TcpFlags"#
+    );
+    assert_eq!(refused::<TcpFlags>(json!({"flags": []})), "an object is not an object of flags and mask");
+    assert_eq!(
+        refused::<RawAttribute>(json!({"type": 65536, "payload": ""})),
+        "an object is not an object of type and payload"
+    );
 }
 
 #[test]

@@ -116,6 +116,17 @@ fn an_attribute_has_sixteen_bits_of_length() {
     assert_eq!(buffer, [1, 2, 3], "a buffer that could not be written is as it was");
 }
 
+#[test]
+fn texts() {
+    let text = |name: &str| Sample { target: Target::Name(name.to_owned()), ..sample() };
+    assert_eq!(encode(&text("\0")), Err(EncodeError::Nul(0)));
+    assert_eq!(encode(&text("a\0b")).unwrap_err().to_string(), "a NUL at byte 1 of a text, which would end it there");
+    // What is received is read, whatever it is, and can be sent again.
+    assert_eq!(decoded(&[bytes(32, false, b"a\xff\xffb\xc3\0c")]).target, Target::Name("a??b?".to_owned()));
+    let longest = decoded(&[bytes(32, false, &vec![0xff; 65_530])]);
+    assert_eq!(decode::<Sample>(&encode(&longest).unwrap()), Ok(longest));
+}
+
 const ONE_WAY_BOTH: u16 = 1;
 const ONE_WAY_SENT: u16 = 2;
 const ONE_WAY_RECEIVED: u16 = 3;

@@ -46,7 +46,7 @@ fn leaves(schema: &'static Schema, attributes: &[u8]) -> BTreeMap<String, Vec<u8
     let mut stream = Stream::new(attributes);
     while let Some(attribute) = stream.next_attribute().unwrap() {
         let declared = schema.attribute(attribute.number()).unwrap_or_else(|| panic!("{}", attribute.number()));
-        match declared.wire.nest(attributes) {
+        match declared.wire.nest(schema.selected(attributes)) {
             Some(inner) => {
                 let inside = self::leaves(inner, attribute.payload()).into_iter();
                 leaves.extend(inside.map(|(path, bytes)| (format!("{}.{path}", declared.kernel), bytes)));

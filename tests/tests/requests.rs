@@ -177,7 +177,7 @@ fn structures() {
         counters_reply: Some(Counters { packets: u64::MAX, bytes: 0 }),
         timestamp: Some(Timestamp { start: Nanoseconds(1), stop: Some(Nanoseconds(2)) }),
         help: Some(help()),
-        labels: Some(Labels::ALL),
+        labels: Some(Labels([0xff; 16])),
         seq_adj_orig: Some(seq_adj(5)),
         seq_adj_reply: Some(seq_adj(-5)),
         synproxy: Some(Synproxy { isn: 1, its: 2, tsoff: 3 }),

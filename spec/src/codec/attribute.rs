@@ -26,6 +26,7 @@ impl<'a> Attribute<'a> {
     ///
     /// `struct nlattr`: a length that counts the header, a type, the payload, zero to three bytes of padding. The
     /// padding of the last attribute may be missing, as `nla_next` allows.
+    #[doc(hidden)]
     #[inline]
     pub fn split(input: &'a [u8]) -> IResult<&'a [u8], Self> {
         let (input, (length, kind)) = (

@@ -137,7 +137,8 @@ impl<T: Decode> DecodePayload for T {
 fn decode_nest<'a, T: Decode>(value: &mut T, mut content: Stream<'a>, length: usize) -> Option<Stream<'a>> {
     let (available, mut seen) = (content.rest().len(), T::Seen::default());
     T::decode_in_order(value, &mut seen, &mut content);
-    let is_whole = T::finish(value, seen).is_ok() && available.wrapping_sub(content.rest().len()) == length;
+    // In this order: what comes in another one than expected is not there to its end, and no error is made for it.
+    let is_whole = available.wrapping_sub(content.rest().len()) == length && T::finish(value, seen).is_ok();
     is_whole.then_some(content)
 }
 

@@ -107,6 +107,9 @@ pub enum EncodeError {
         /// The last attribute number.
         last: u16,
     },
+    /// A text with a NUL inside: the kernel would read only what is before it.
+    #[error("a NUL at byte {0} of a text, which would end it there")]
+    Nul(usize),
     /// A message's length is a 32-bit number.
     #[error("a message of {0} bytes, at most 4294967295 fit")]
     MessageTooLong(usize),
@@ -190,7 +193,7 @@ impl<'a> Writer<'a> {
 /// Encodes a struct's attributes into a buffer of their own.
 ///
 /// # Errors
-/// An attribute is too long, or has too many elements.
+/// An attribute is too long, has too many elements, or is a text with a NUL inside.
 pub fn encode<T: Encode>(value: &T) -> Result<Vec<u8>, EncodeError> {
     let mut buffer = Vec::new();
     encode_into(value, &mut buffer).map(|()| buffer)
@@ -199,7 +202,7 @@ pub fn encode<T: Encode>(value: &T) -> Result<Vec<u8>, EncodeError> {
 /// Appends a struct's attributes to `buffer`.
 ///
 /// # Errors
-/// An attribute is too long, or has too many elements; `buffer` is then as it was.
+/// Those of [`encode`]; `buffer` is then as it was.
 #[inline]
 pub fn encode_into<T: Encode>(value: &T, buffer: &mut Vec<u8>) -> Result<(), EncodeError> {
     let start = buffer.len();

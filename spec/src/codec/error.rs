@@ -50,12 +50,6 @@ pub enum DecodeErrorKind {
         /// Bytes found.
         found: usize,
     },
-    /// A text is not UTF-8.
-    #[error("not UTF-8 from byte {valid} of the text on")]
-    NotUtf8 {
-        /// Bytes of the text that are.
-        valid: usize,
-    },
     /// The length in an attribute's header is less than the header, or more than there is.
     #[error("attribute length {claimed}, expected 4 to {available}")]
     AttributeLength {
@@ -106,6 +100,9 @@ impl DecodeError {
     ///
     /// For a payload of the wrong length it is the payload's first byte, for a bad header the header's, for something
     /// missing the start of the nest that lacks it.
+    ///
+    /// In a nest that stands in front of the attribute that tells what is in it, as no kernel sends it, it counts from
+    /// the nest's first byte.
     #[must_use]
     pub fn offset(&self) -> usize {
         self.0.offset

@@ -15,6 +15,9 @@
 //! * an integer that is longer than its type is read from its first bytes, one that is shorter is an error;
 //! * fewer than four bytes behind the last attribute are ignored.
 //!
+//! In one thing it does not: a length that is less than the header's or goes beyond the end is an error, where the kernel
+//! ignores it and what follows.
+//!
 //! [`Mode::Strict`] refuses the unknown attributes and the trailing bytes: tests use it to learn that a kernel sends
 //! something that is not declared yet.
 //!
@@ -24,7 +27,10 @@
 //! the kernel sends them, and takes each by comparing its header with a constant. What is left then goes through the
 //! general path, up to the next attribute that is declared, and the expectation starts anew: any order decodes, the
 //! kernel's own order decodes fast, and what is not declared is passed over fast. Nests are decoded where they will stay,
-//! since to move them costs more. Nothing is allocated unless a field's type allocates (`Vec`, [`RawAttribute`]).
+//! since to move them costs more.
+//!
+//! Nothing is allocated but for an error, for a field whose type allocates (`Vec`, `String`, [`RawAttribute`]), and for a
+//! nest whose meaning an attribute beside it tells, which is kept until both have come.
 
 // Received lengths are added and compared here: each sum is checked, saturates, or is proved to be in range beside it.
 #![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
@@ -35,6 +41,7 @@ mod decode;
 mod encode;
 mod error;
 mod list;
+pub(crate) mod number;
 mod primitive;
 mod raw;
 #[expect(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "constant functions over constants")]

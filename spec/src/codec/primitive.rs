@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::stream::header_word;
 use super::{
-    ByteOrder, Choose, DecodeError, DecodeErrorKind, DecodePayload, EncodePayload, Mode, NLA_HEADER, Stream, Wire,
-    Writer, align,
+    ByteOrder, Choose, DecodeError, DecodeErrorKind, DecodePayload, EncodeError, EncodePayload, Mode, NLA_HEADER,
+    Stream, Wire, Writer, align,
 };
 
 /// The first `N` bytes of a payload: more are ignored, as the kernel ignores them.
@@ -163,6 +163,9 @@ impl Choose<Ipv6Addr> for IpAddr {
 }
 
 /// A text of any length, NUL-terminated when sent; a received one may lack the NUL. Decoding allocates.
+///
+/// What is received is never refused: bytes that are not UTF-8 read as `?`. Where they matter, use `Vec<u8>` or
+/// [`NulString`](super::NulString).
 impl DecodePayload for String {
     const WIRE: Wire = Wire::Text { max: None };
 
@@ -173,15 +176,23 @@ impl DecodePayload for String {
 
     fn decode_payload(payload: &[u8], _: Mode) -> Result<Self, DecodeError> {
         let text = payload.split(|byte| *byte == 0).next().unwrap_or_default();
-        match std::str::from_utf8(text) {
-            Ok(text) => Ok(text.to_owned()),
-            Err(error) => Err(DecodeErrorKind::NotUtf8 { valid: error.valid_up_to() }.into()),
+        let mut read = Self::with_capacity(text.len());
+        for chunk in text.utf8_chunks() {
+            read.push_str(chunk.valid());
+            // U+FFFD is longer than what it stands for: an attribute could not hold again what it held.
+            if !chunk.invalid().is_empty() {
+                read.push('?');
+            }
         }
+        Ok(read)
     }
 }
 
 impl EncodePayload for String {
     fn encode_payload(&self, writer: &mut Writer<'_>) {
+        if let Some(at) = self.bytes().position(|byte| byte == 0) {
+            writer.fail(EncodeError::Nul(at));
+        }
         writer.bytes(self.as_bytes());
         writer.bytes(&[0]);
     }

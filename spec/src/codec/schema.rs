@@ -1,6 +1,6 @@
 //! A declaration as data: what the documentation, the dissector, the error paths and the generators of tests read.
 
-use super::Stream;
+use super::{Stream, number};
 
 /// A struct or an enum of attributes.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub struct Schema {
     pub entries: &'static [Entry],
     /// Whether one of the entries is there at a time.
     pub choice: bool,
+    /// Whether it keeps attributes that are not declared: `#[nla(rest)]` or `#[nla(other)]`.
+    pub keeps_undeclared: bool,
 }
 
 /// One line of a declaration.
@@ -93,6 +95,8 @@ pub enum Wire {
         type_name: &'static str,
         /// The names it can have.
         names: &'static [Name],
+        /// What they begin with.
+        prefix: &'static str,
         /// Whether the names are of bits.
         bits: bool,
     },
@@ -106,7 +110,7 @@ pub enum Wire {
     Bytes {
         /// The fewest.
         min: usize,
-        /// The most.
+        /// The most. Where that is the fewest too, more are ignored, as behind an integer.
         max: Option<usize>,
     },
     /// A NUL-terminated string.
@@ -123,9 +127,9 @@ pub enum Wire {
     },
     /// Attributes.
     Nest(&'static Schema),
-    /// Attributes: which, the value of another attribute beside it tells.
+    /// Attributes: which, the value of another attribute beside it tells. At most one attribute of a struct is.
     Selected {
-        /// The number of the attribute that tells, an unsigned integer.
+        /// The number of the attribute that tells, an integer.
         by: u16,
         /// Its values, and the attributes for each.
         among: &'static [(u64, &'static Schema)],
@@ -173,6 +177,22 @@ impl Schema {
     #[must_use]
     pub fn attribute(&self, number: u16) -> Option<&'static SchemaAttribute> {
         self.attributes().find(|attribute| attribute.holds(number))
+    }
+
+    /// What is in the attribute of `run` whose nest another one tells ([`Wire::Selected`]), if there is one and it is
+    /// known what it tells.
+    #[must_use]
+    pub fn selected(&self, run: &[u8]) -> Option<&'static Self> {
+        let (by, among) = self.attributes().find_map(|attribute| match attribute.wire {
+            Wire::Selected { by, among } => Some((by, among)),
+            _ => None,
+        })?;
+        let (size, order) = self.attribute(by)?.wire.integer()?;
+        let mut stream = Stream::new(run);
+        let attributes = std::iter::from_fn(|| stream.next_attribute().ok().flatten());
+        let tag = attributes.filter(|attribute| attribute.number() == by).last()?;
+        let value = number::unsigned(tag.payload(), size, order)?;
+        among.iter().find(|(of, _)| *of == value).map(|(_, schema)| *schema)
     }
 
     /// How many attributes deep it goes: 1 if none of them is a nest. Nothing that decodes recurses further, whatever the
@@ -249,21 +269,21 @@ impl Wire {
         }
     }
 
-    /// The attributes in it, if it is a nest; `beside` is the run of attributes that it stands in.
+    /// The attributes in it, if it is a nest; `selected` is what [`Schema::selected`] says of the run that it stands in.
     #[must_use]
-    pub fn nest(&self, beside: &[u8]) -> Option<&'static Schema> {
+    pub const fn nest(&self, selected: Option<&'static Schema>) -> Option<&'static Schema> {
         match *self {
             Self::Nest(schema) => Some(schema),
-            Self::Selected { by, among } => {
-                let mut stream = Stream::new(beside);
-                let attributes = std::iter::from_fn(|| stream.next_attribute().ok().flatten());
-                let tag = attributes.filter(|attribute| attribute.number() == by).last()?;
-                let value = tag
-                    .payload()
-                    .iter()
-                    .try_fold(0_u64, |value, byte| Some(value.checked_mul(256)?.wrapping_add(u64::from(*byte))))?;
-                among.iter().find(|(of, _)| *of == value).map(|(_, schema)| *schema)
-            }
+            Self::Selected { .. } => selected,
+            _ => None,
+        }
+    }
+
+    /// The size and the order of an integer, with names or without.
+    pub(crate) const fn integer(&self) -> Option<(usize, ByteOrder)> {
+        match *self {
+            Self::Unsigned { size, order } | Self::Signed { size, order } => Some((size, order)),
+            Self::Named { of, .. } => of.integer(),
             _ => None,
         }
     }

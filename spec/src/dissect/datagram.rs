@@ -5,8 +5,8 @@ use std::fmt;
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::page::{Hex, Page};
+use super::tree;
 use super::value::Named;
-use super::{errno, tree};
 use crate::codec::{Decode, Name, Schema, align, decode_layout};
 use crate::header::{NfGenMsg, NlMsgErr, NlMsgHdr};
 use crate::message::Message;
@@ -14,7 +14,7 @@ use crate::netlink::{
     ACK_FLAGS, CONTROL, FLAGS, NFNL_MSG_BATCH_BEGIN, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_REQUEST, NLMSG_DONE,
     NLMSG_ERROR,
 };
-use crate::{ExtAck, Family, words};
+use crate::{ExtAck, Family, errno, words};
 
 /// Prints messages, one behind the other.
 pub(super) fn messages(page: &mut Page<'_, '_>, bytes: &[u8]) -> fmt::Result {
@@ -149,7 +149,7 @@ impl fmt::Display for Flags {
             NLMSG_ERROR | NLMSG_DONE => ACK_FLAGS,
             kind => Message::of(kind).map_or(&[], |message| message.verb.flags()),
         };
-        words::bits(f, self.flags.into(), FLAGS.iter().chain(more), "", " | ")
+        words::write_bits(f, self.flags.into(), FLAGS.iter().chain(more), "", " | ")
     }
 }
 
@@ -157,7 +157,7 @@ impl fmt::Display for Flags {
 struct Error(i32);
 
 impl Error {
-    fn hex(&self) -> Hex {
+    fn hex(&self) -> Hex<'static> {
         Hex::default().number(self.0.cast_unsigned(), size_of::<i32>())
     }
 }
@@ -165,6 +165,6 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)?;
-        errno::name(self.0).map_or(Ok(()), |name| write!(f, ", {name}"))
+        self.0.checked_neg().and_then(errno::name).map_or(Ok(()), |name| write!(f, ", {name}"))
     }
 }

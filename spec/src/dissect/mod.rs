@@ -37,7 +37,6 @@
 //! declarations do, whatever the bytes say: nests that are not declared are bytes.
 
 mod datagram;
-mod errno;
 mod page;
 mod tree;
 mod value;

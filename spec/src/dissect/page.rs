@@ -17,52 +17,58 @@ pub(super) struct Page<'p, 'f> {
     first: bool,
 }
 
-/// The hex column of a line.
+/// The hex column of a line: what there is of these three, in this order.
 #[derive(Default)]
-pub(super) struct Hex {
-    cells: Vec<String>,
-    bytes: usize,
+pub(super) struct Hex<'a> {
+    /// A number and its bytes.
+    number: Option<(u64, usize)>,
+    bytes: &'a [u8],
+    padding: &'a [u8],
 }
 
-impl Hex {
-    /// Bytes, in their order.
-    pub(super) fn bytes(mut self, bytes: &[u8]) -> Self {
-        self.cells.extend(bytes.iter().map(|byte| format!("{byte:02x}")));
-        self.bytes += bytes.len();
-        self
-    }
-
+impl<'a> Hex<'a> {
     /// A number of `size` bytes in host byte order, in one piece.
-    pub(super) fn number(mut self, value: impl Into<u64>, size: usize) -> Self {
-        self.cells.push(format!("{:0digits$x}", value.into(), digits = 2 * size));
-        self.bytes += size;
-        self
+    pub(super) fn number(self, value: impl Into<u64>, size: usize) -> Self {
+        Self { number: Some((value.into(), size)), ..self }
     }
 
-    /// Rows of as many cells as fit the column: of bytes, eight.
-    fn rows(&self) -> Vec<String> {
-        let mut rows = Vec::<String>::new();
-        for cell in &self.cells {
-            match rows.last_mut() {
-                Some(row) if row.len() + 1 + cell.len() <= HEX => {
-                    row.push(' ');
-                    row.push_str(cell);
-                }
-                _ => rows.push(cell.clone()),
-            }
-        }
-        rows
+    /// Bytes, in their order.
+    pub(super) fn bytes(self, bytes: &'a [u8]) -> Self {
+        Self { bytes, ..self }
     }
 
     /// Padding, in parentheses.
-    pub(super) fn padding(self, bytes: &[u8]) -> Self {
-        let first = self.cells.len();
-        let mut padded = self.bytes(bytes);
-        if !bytes.is_empty() {
-            padded.cells.get_mut(first).into_iter().for_each(|cell| cell.insert(0, '('));
-            padded.cells.last_mut().into_iter().for_each(|cell| cell.push(')'));
-        }
-        padded
+    pub(super) fn padding(self, padding: &'a [u8]) -> Self {
+        Self { padding, ..self }
+    }
+
+    /// How many bytes it shows.
+    fn size(&self) -> usize {
+        self.number.map_or(0, |(_, size)| size) + self.bytes.len() + self.padding.len()
+    }
+
+    fn cells(&self) -> impl Iterator<Item = String> {
+        let number = self.number.map(|(value, size)| format!("{value:0digits$x}", digits = 2 * size));
+        let bytes = self.bytes.iter().map(|byte| format!("{byte:02x}"));
+        let last = self.padding.len().saturating_sub(1);
+        let padding = self.padding.iter().enumerate().map(move |(at, byte)| {
+            let (open, close) = (if at == 0 { "(" } else { "" }, if at == last { ")" } else { "" });
+            format!("{open}{byte:02x}{close}")
+        });
+        number.into_iter().chain(bytes).chain(padding)
+    }
+
+    /// Rows of as many cells as fit the column: of bytes, eight. They are made one by one, since there can be very many.
+    fn rows(&self) -> impl Iterator<Item = String> {
+        let mut cells = self.cells().peekable();
+        std::iter::from_fn(move || {
+            let mut row = cells.next()?;
+            while let Some(cell) = cells.next_if(|cell| row.len() + 1 + cell.len() <= HEX) {
+                row.push(' ');
+                row.push_str(&cell);
+            }
+            Some(row)
+        })
     }
 }
 
@@ -90,7 +96,7 @@ impl<'p, 'f> Page<'p, 'f> {
     }
 
     /// Prints bytes that are not an attribute.
-    pub(super) fn field(&mut self, name: impl fmt::Display, hex: &Hex, meaning: impl fmt::Display) -> fmt::Result {
+    pub(super) fn field(&mut self, name: impl fmt::Display, hex: &Hex<'_>, meaning: impl fmt::Display) -> fmt::Result {
         self.line(&name.to_string(), "", hex, &meaning.to_string())
     }
 
@@ -99,7 +105,7 @@ impl<'p, 'f> Page<'p, 'f> {
         &mut self,
         name: impl fmt::Display,
         header: (u16, u16),
-        hex: &Hex,
+        hex: &Hex<'_>,
         meaning: impl fmt::Display,
     ) -> fmt::Result {
         let (length, kind) = header;
@@ -108,13 +114,13 @@ impl<'p, 'f> Page<'p, 'f> {
         Ok(())
     }
 
-    fn line(&mut self, name: &str, header: &str, hex: &Hex, meaning: &str) -> fmt::Result {
-        let mut rows = hex.rows().into_iter();
+    fn line(&mut self, name: &str, header: &str, hex: &Hex<'_>, meaning: &str) -> fmt::Result {
+        let mut rows = hex.rows();
         self.row(name, header, &rows.next().unwrap_or_default(), meaning)?;
         for row in rows {
             self.row("", "", &row, "")?;
         }
-        self.offset += hex.bytes;
+        self.offset += hex.size();
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use crate::path::AttributeName;
 ///
 /// It recurses only into declared nests, so no deeper than declarations are nested, which are constants and end.
 pub(super) fn attributes(page: &mut Page<'_, '_>, schema: Option<&'static Schema>, bytes: &[u8]) -> fmt::Result {
+    let selected = schema.and_then(|schema| schema.selected(bytes));
     let mut stream = Stream::new(bytes);
     loop {
         let before = stream.rest();
@@ -18,7 +19,7 @@ pub(super) fn attributes(page: &mut Page<'_, '_>, schema: Option<&'static Schema
             Ok(Some(attribute)) => {
                 let taken = before.len().saturating_sub(stream.rest().len());
                 let padding = before.get(NLA_HEADER + attribute.payload().len()..taken).unwrap_or_default();
-                let nest = AttributeName::of(schema, attribute.number()).nest(bytes);
+                let nest = AttributeName::of(schema, attribute.number()).nest(selected);
                 self::attribute(page, schema, nest, &attribute, padding)?;
             }
             Ok(None) if before.is_empty() => return Ok(()),

@@ -3,17 +3,13 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::codec::{ByteOrder, DecodeErrorKind, DecodePayload, Mode, Name, Wire};
-use crate::{number, words};
+use crate::codec::{ByteOrder, DecodeErrorKind, DecodePayload, Mode, Name, Wire, number};
+use crate::words;
 
 /// The number in host byte order that a payload starts with, and its size, if it does.
 pub(super) fn host_order(wire: &Wire, payload: &[u8]) -> Option<(u64, usize)> {
-    match *wire {
-        Wire::Unsigned { size, order: order @ ByteOrder::Native }
-        | Wire::Signed { size, order: order @ ByteOrder::Native } => Some((number(payload, size, order).ok()?, size)),
-        Wire::Named { of, .. } => host_order(of, payload),
-        _ => None,
-    }
+    let (size, order) = wire.integer().filter(|(_, order)| *order == ByteOrder::Native)?;
+    Some((number::unsigned(payload, size, order)?, size))
 }
 
 /// What a payload says, or what is wrong with it.
@@ -32,9 +28,7 @@ fn try_meaning(wire: &Wire, payload: &[u8]) -> Result<String, DecodeErrorKind> {
             number(payload, size, order).map(|value| with_excess(number::signed(value, size), found, size))
         }
         Wire::Named { of, names, bits, .. } => {
-            let (Wire::Unsigned { size, order } | Wire::Signed { size, order }) = *of else {
-                return try_meaning(of, payload);
-            };
+            let Some((size, order)) = of.integer() else { return try_meaning(of, payload) };
             let value = number(payload, size, order)?;
             Ok(with_excess(Named { value, names, bits }, found, size))
         }
@@ -42,6 +36,7 @@ fn try_meaning(wire: &Wire, payload: &[u8]) -> Result<String, DecodeErrorKind> {
         Wire::Ipv6 => address::<Ipv6Addr>(payload).map(|address| with_excess(address, found, 16)),
         Wire::Ip => address::<IpAddr>(payload).map(|address| address.to_string()),
         Wire::Bytes { min, .. } if found < min => Err(DecodeErrorKind::TooShort { found, expected: min }),
+        Wire::Bytes { min, max: Some(max) } if min == max => Ok(with_excess("", found, max)),
         Wire::Bytes { max: Some(limit), .. } if found > limit => Err(DecodeErrorKind::TooLong { found, limit }),
         Wire::Text { max } => text(payload, max),
         Wire::Layout { size: expected, .. } if found < expected => Err(DecodeErrorKind::TooShort { found, expected }),
@@ -72,11 +67,11 @@ fn text(payload: &[u8], limit: Option<usize>) -> Result<String, DecodeErrorKind>
     }
 }
 
-/// A value, and how many bytes behind it do not count.
+/// A value, if there is one to print, and how many bytes behind it do not count.
 fn with_excess(value: impl fmt::Display, found: usize, size: usize) -> String {
     match found.saturating_sub(size) {
         0 => value.to_string(),
-        excess => format!("{value} (excess bytes: {excess})"),
+        excess => format!("{value} (excess bytes: {excess})").trim_start().to_owned(),
     }
 }
 
@@ -91,7 +86,7 @@ impl fmt::Display for Named<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { value, names, bits } = *self;
         match words::code(value, names, "") {
-            _ if bits => words::bits(f, value, names, "", " | "),
+            _ if bits => words::write_bits(f, value, names, "", " | "),
             Some(name) => f.write_str(name),
             None => write!(f, "{value}"),
         }

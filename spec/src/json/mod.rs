@@ -17,7 +17,7 @@
 //! assert_eq!(serde_json::from_str::<NewFlow>(&serde_json::to_string(&new)?)?, new);
 //!
 //! let error = serde_json::from_str::<Tuple>(r#"{"src": "10.0.0", "dst": "10.0.0.2", "protocol": "gre"}"#).unwrap_err();
-//! assert_eq!(error.to_string(), r#"src: "10.0.0" is not an IPv4 address"#);
+//! assert_eq!(error.to_string(), r#"src: "10.0.0" is not an IP address"#);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -38,7 +38,8 @@
 //!   name come last, as one hexadecimal number: `"0x10000"`.
 //! * Labels are the list of their numbers.
 //! * Texts are text, or the list of their bytes if they are not UTF-8. Other bytes are text in hex.
-//! * Attributes that are not declared, where they are kept, are in `other`: `{"type": 9, "payload": "0a0b"}`.
+//! * Attributes that are not declared, where they are kept, are in `other`: `{"type": 9, "payload": "0a0b"}`. Elsewhere
+//!   it is a field that nobody declared.
 //! * Events, which the crate `conntrack` has, say what they are: `{"event": "new", "flow": …, "origin": …}`. So do the
 //!   changes of its mirror: `{"change": "removed", "flow": …, "how": "destroyed"}`.
 //! * [`PerCpu`](crate::PerCpu) is the object of its statistics, with `cpu` in it.
@@ -57,7 +58,7 @@ use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Error as _, Serialize, Serializer};
 
 use crate::codec::{
-    self, Attribute, BoundedBytes, Decode, DecodeError, DecodeErrorKind, DecodePayload, EncodePayload, Mode, NulString,
+    self, BoundedBytes, Decode, DecodeError, DecodeErrorKind, DecodePayload, EncodePayload, Mode, NulString,
     RawAttribute, Schema, Writer,
 };
 use node::Node;
@@ -108,11 +109,11 @@ fn serialize_payload<T: EncodePayload, S: Serializer>(value: &T, shape: Shape, t
     let mut writer = Writer::new(&mut bytes);
     value.encode_payload(&mut writer);
     writer.finish().map_err(S::Error::custom)?;
-    read::payload(shape, &bytes, &[]).serialize(to)
+    read::payload(shape, &bytes, None).serialize(to)
 }
 
 fn deserialize_payload<'de, T: DecodePayload, D: Deserializer<'de>>(shape: Shape, from: D) -> Result<T, D::Error> {
-    let bytes = write::payload(shape, &Node::deserialize(from)?, &[]).map_err(D::Error::custom)?;
+    let bytes = write::payload(shape, &Node::deserialize(from)?, None).map_err(D::Error::custom)?;
     T::decode_payload(&bytes, Mode::Lenient).map_err(D::Error::custom)
 }
 
@@ -153,12 +154,7 @@ payloads! {
 
 impl Serialize for RawAttribute {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut bytes = Vec::new();
-        let mut writer = Writer::new(&mut bytes);
-        self.encode(&mut writer);
-        writer.finish().map_err(S::Error::custom)?;
-        let (_, attribute) = Attribute::split(&bytes).map_err(S::Error::custom)?;
-        read::raw(&attribute).serialize(serializer)
+        read::raw(self.kind, &self.payload).serialize(serializer)
     }
 }
 

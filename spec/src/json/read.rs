@@ -2,17 +2,18 @@
 
 use super::node::{Key, Node};
 use super::shape::{self, Shape};
-use crate::codec::{Attribute, Decode, Entry, Name, Schema, SchemaAttribute, Stream, Wire};
-use crate::{Labels, NoAttributes, TcpFlagBits, number};
+use crate::codec::{Attribute, Decode, Entry, RawAttributes, Schema, SchemaAttribute, Stream, Wire, number};
+use crate::{Labels, TcpFlagBits, words};
 
 /// The object of a run of attributes.
 pub(super) fn attributes(schema: &'static Schema, bytes: &[u8]) -> Node {
     let mut stream = Stream::new(bytes);
-    let run = Run { bytes, attributes: std::iter::from_fn(|| stream.next_attribute().ok().flatten()).collect() };
+    let attributes = std::iter::from_fn(|| stream.next_attribute().ok().flatten()).collect();
+    let run = Run { attributes, selected: schema.selected(bytes) };
     let mut fields = Vec::new();
     run.read(schema, &mut fields);
     let undeclared = run.attributes.iter().filter(|attribute| schema.attribute(attribute.number()).is_none());
-    let other: Vec<_> = undeclared.map(raw).collect();
+    let other: Vec<_> = undeclared.map(|attribute| raw(attribute.kind(), attribute.payload())).collect();
     if !other.is_empty() {
         fields.push((Key::Borrowed("other"), Node::List(other)));
     }
@@ -20,8 +21,9 @@ pub(super) fn attributes(schema: &'static Schema, bytes: &[u8]) -> Node {
 }
 
 struct Run<'a> {
-    bytes: &'a [u8],
     attributes: Vec<Attribute<'a>>,
+    /// What is in the one whose nest another one tells.
+    selected: Option<&'static Schema>,
 }
 
 impl Run<'_> {
@@ -56,7 +58,7 @@ impl Run<'_> {
             );
             return;
         }
-        let mut values = found.map(|attribute| payload(Shape::of(declared), attribute.payload(), self.bytes));
+        let mut values = found.map(|attribute| payload(Shape::of(declared), attribute.payload(), self.selected));
         let node = if declared.repeated || declared.last.is_some() {
             Node::List(values.collect())
         } else {
@@ -66,13 +68,13 @@ impl Run<'_> {
     }
 }
 
-/// The value of a payload; `beside` is the run of attributes that it stands in.
-pub(super) fn payload(shape: Shape, payload: &[u8], beside: &[u8]) -> Node {
+/// The value of a payload; `selected` is what another attribute tells to be in it.
+pub(super) fn payload(shape: Shape, payload: &[u8], selected: Option<&'static Schema>) -> Node {
     // What is too short to be one is kept as bytes. Nothing that was encoded is.
-    try_payload(shape, payload, beside).unwrap_or_else(|| hex(payload))
+    try_payload(shape, payload, selected).unwrap_or_else(|| hex(payload))
 }
 
-fn try_payload(shape: Shape, payload: &[u8], beside: &[u8]) -> Option<Node> {
+fn try_payload(shape: Shape, payload: &[u8], selected: Option<&'static Schema>) -> Option<Node> {
     Some(match shape {
         Shape::Id => Node::Unsigned(u32::from_be_bytes(*payload.first_chunk()?).into()),
         Shape::Labels => {
@@ -90,30 +92,27 @@ fn try_payload(shape: Shape, payload: &[u8], beside: &[u8]) -> Option<Node> {
                 let value = number::signed(number::unsigned(payload, size, order)?, size);
                 u64::try_from(value).map_or(Node::Signed(value), Node::Unsigned)
             }
-            Wire::Named { of, type_name, names, bits } => {
-                let (Wire::Unsigned { size, order } | Wire::Signed { size, order }) = *of else { return None };
+            Wire::Named { of, type_name, names, prefix, bits } => {
+                let (size, order) = of.integer()?;
                 let value = number::unsigned(payload, size, order)?;
-                match shape::word(type_name, names, value) {
-                    _ if bits => Node::List(bit_words(names, value)),
-                    Some(word) => Node::Text(word),
+                match shape::word(type_name, names, prefix, value) {
+                    _ if bits => Node::List(words::bits(value, names, prefix).map(Node::text).collect()),
+                    Some(word) => Node::text(word),
                     None => Node::Unsigned(value),
                 }
             }
             Wire::Ipv4 | Wire::Ipv6 | Wire::Ip => Node::text(address(payload)?.to_string()),
             Wire::Text { .. } => text(payload),
             Wire::Nest(schema) => attributes(schema, payload),
-            Wire::Selected { .. } => attributes(wire.nest(beside).unwrap_or(NoAttributes::SCHEMA), payload),
+            Wire::Selected { .. } => attributes(selected.unwrap_or(RawAttributes::SCHEMA), payload),
             Wire::Bytes { .. } | Wire::Layout { .. } | Wire::Padding => hex(payload),
         },
     })
 }
 
 /// An attribute as it came.
-pub(super) fn raw(attribute: &Attribute<'_>) -> Node {
-    Node::Map(vec![
-        (Key::Borrowed("type"), Node::Unsigned(attribute.kind().into())),
-        (Key::Borrowed("payload"), hex(attribute.payload())),
-    ])
+pub(super) fn raw(kind: u16, payload: &[u8]) -> Node {
+    Node::Map(vec![(Key::Borrowed("type"), Node::Unsigned(kind.into())), (Key::Borrowed("payload"), hex(payload))])
 }
 
 fn address(payload: &[u8]) -> Option<std::net::IpAddr> {
@@ -121,22 +120,6 @@ fn address(payload: &[u8]) -> Option<std::net::IpAddr> {
         4 => payload.first_chunk::<4>().map(|octets| (*octets).into()),
         _ => payload.first_chunk::<16>().map(|octets| (*octets).into()),
     }
-}
-
-/// The names of bits, and those that have none, as a hexadecimal number.
-fn bit_words(names: &'static [Name], value: u64) -> Vec<Node> {
-    let mut left = value;
-    let mut words = Vec::new();
-    for name in names.iter().filter(|name| name.value != 0) {
-        if left & name.value == name.value {
-            words.push(Node::text(shape::bit_word(names, name)));
-            left &= !name.value;
-        }
-    }
-    if left != 0 {
-        words.push(Node::text(format!("{left:#x}")));
-    }
-    words
 }
 
 fn tcp_flags(bits: u8) -> Node {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::node::Key;
 use crate::codec::{Entry, Name, Schema, SchemaAttribute, Wire};
-use crate::{Family, Protocol};
+use crate::{Family, Protocol, words};
 
 /// How the payload of an attribute reads.
 #[derive(Clone, Copy, Debug)]
@@ -74,37 +74,12 @@ pub(super) fn is_spread(schema: &Schema) -> bool {
     matches!(schema.name, "TupleIp" | "TupleProto" | "L4")
 }
 
-/// The word for a number, if there is one: conntrack(8)'s, which for most is the kernel's name without what the names of
-/// a kind have in common.
-pub(super) fn word(type_name: &str, names: &'static [Name], value: u64) -> Option<Cow<'static, str>> {
+/// The word for a number, if there is one: conntrack(8)'s, which for most is the kernel's name without its prefix.
+pub(super) fn word(type_name: &str, names: &'static [Name], prefix: &str, value: u64) -> Option<&'static str> {
     let narrow = u8::try_from(value).ok();
     match type_name {
-        "Protocol" => narrow.and_then(|number| Protocol(number).word()).map(Cow::Borrowed),
-        "Family" | "L3Protocol" => narrow.and_then(|number| Family(number).word()).map(Cow::Borrowed),
-        _ => {
-            let name = names.iter().find(|name| name.value == value)?;
-            Some(Cow::Borrowed(bit_word(names, name)))
-        }
-    }
-}
-
-/// The word for a bit.
-pub(super) fn bit_word(names: &'static [Name], name: &Name) -> &'static str {
-    name.kernel.get(common(names)..).unwrap_or(name.kernel)
-}
-
-/// How much of the names is the same for all, up to an underscore.
-fn common(names: &'static [Name]) -> usize {
-    let Some(((first, _), rest)) =
-        names.split_first().and_then(|(first, rest)| Some((first.kernel.rsplit_once('_')?, rest)))
-    else {
-        return 0;
-    };
-    let shared =
-        |left: &str, right: &str| left.bytes().zip(right.bytes()).take_while(|(one, other)| one == other).count();
-    let end = rest.iter().map(|name| shared(first, name.kernel)).min().unwrap_or(first.len());
-    match first.get(..end) {
-        Some(prefix) if end < first.len() => prefix.rfind('_').map_or(0, |at| at + 1),
-        _ => end + 1,
+        "Protocol" => narrow.and_then(|number| Protocol(number).word()),
+        "Family" | "L3Protocol" => narrow.and_then(|number| Family(number).word()),
+        _ => words::code(value, names, prefix),
     }
 }

@@ -1,27 +1,28 @@
 //! From a value to attributes.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::hex;
 use super::node::{Key, Node};
 use super::shape::{self, Shape};
-use crate::codec::{ByteOrder, Decode, Entry, NLA_F_NESTED, Name, RawAttribute, Schema, SchemaAttribute, Wire, Writer};
-use crate::{Labels, NoAttributes, TcpFlagBits, number};
+use crate::codec::{
+    ByteOrder, Decode, EncodeError, Entry, NLA_F_NESTED, NLA_TYPE_MASK, Name, RawAttribute, RawAttributes, Schema,
+    SchemaAttribute, Wire, Writer, number,
+};
+use crate::{Labels, TcpFlagBits, words};
 
-/// A value that is not what its place is for. Printed: `orig.src: "10.0.0" is no IP address`.
+/// A value that is not what its place is for. Printed: `orig.src: "10.0.0" is not an IP address`.
 #[derive(Debug)]
 pub(super) struct Misfit {
     /// Outermost last.
-    path: Vec<Cow<'static, str>>,
-    found: String,
-    expected: Cow<'static, str>,
+    path: Vec<Key>,
+    wrong: String,
 }
 
 impl Misfit {
-    fn new(node: &Node, expected: impl Into<Cow<'static, str>>) -> Self {
-        Self { path: Vec::new(), found: node.describe(), expected: expected.into() }
+    fn new(node: &Node, expected: impl fmt::Display) -> Self {
+        Self { path: Vec::new(), wrong: format!("{} is not {expected}", node.describe()) }
     }
 
     fn within(mut self, key: &Key) -> Self {
@@ -36,33 +37,42 @@ impl fmt::Display for Misfit {
             write!(f, "{}{key}", if at == 0 { "" } else { "." })?;
         }
         let separator = if self.path.is_empty() { "" } else { ": " };
-        write!(f, "{separator}{} is not {}", self.found, self.expected)
+        write!(f, "{separator}{}", self.wrong)
+    }
+}
+
+impl From<EncodeError> for Misfit {
+    fn from(error: EncodeError) -> Self {
+        Self { path: Vec::new(), wrong: error.to_string() }
     }
 }
 
 /// The attributes of an object.
 pub(super) fn attributes(schema: &'static Schema, node: &Node) -> Result<Vec<u8>, Misfit> {
-    let Node::Map(given) = node else { return Err(Misfit::new(node, "an object")) };
-    let mut object = Object { fields: given.iter().map(|(key, node)| Field { key, node, used: false }).collect() };
-    // Null is absence.
-    object.fields.retain(|field| *field.node != Node::Null);
+    let mut object = Object::new(node, "an object")?;
     let mut bytes = Vec::new();
     object.write(schema, &mut bytes)?;
-    if let Some(node) = object.take("other") {
-        let Node::List(other) = node else { return Err(Misfit::new(node, "a list").within(&Key::Borrowed("other"))) };
-        for attribute in other {
-            let attribute = raw(attribute).map_err(|misfit| misfit.within(&Key::Borrowed("other")))?;
-            append(&attribute, &mut bytes);
+    if schema.keeps_undeclared
+        && let Some(node) = object.take("other")
+    {
+        undeclared(schema, node, &mut bytes).map_err(|misfit| misfit.within(&Key::Borrowed("other")))?;
+    }
+    object.finish(schema.name)?;
+    Ok(bytes)
+}
+
+/// Appends the attributes of a list, none of which `schema` may declare: of two the last one would count.
+fn undeclared(schema: &'static Schema, node: &Node, bytes: &mut Vec<u8>) -> Result<(), Misfit> {
+    let Node::List(attributes) = node else { return Err(Misfit::new(node, "a list")) };
+    for attribute in attributes {
+        let attribute = raw(attribute)?;
+        if let Some(declared) = schema.attribute(attribute.kind & NLA_TYPE_MASK) {
+            let kind = Node::Unsigned(attribute.kind.into());
+            return Err(Misfit::new(&kind, format_args!("undeclared: it is {}", declared.kernel)));
         }
+        append(&attribute, bytes)?;
     }
-    match object.fields.iter().find(|field| !field.used) {
-        Some(field) => Err(Misfit {
-            path: Vec::new(),
-            found: format!("{:?}", field.key),
-            expected: format!("a field of {}", schema.name).into(),
-        }),
-        None => Ok(bytes),
-    }
+    Ok(())
 }
 
 /// An object, and which of its fields have been taken.
@@ -77,6 +87,21 @@ struct Field<'a> {
 }
 
 impl<'a> Object<'a> {
+    fn new(node: &'a Node, expected: &str) -> Result<Self, Misfit> {
+        let Node::Map(given) = node else { return Err(Misfit::new(node, expected)) };
+        // Null is absence.
+        let present = given.iter().filter(|(_, node)| *node != Node::Null);
+        Ok(Self { fields: present.map(|(key, node)| Field { key, node, used: false }).collect() })
+    }
+
+    /// All that is in it must have been taken.
+    fn finish(self, name: &str) -> Result<(), Misfit> {
+        match self.fields.iter().find(|field| !field.used) {
+            Some(field) => Err(Misfit::new(&Node::Text(field.key.clone()), format_args!("a field of {name}"))),
+            None => Ok(()),
+        }
+    }
+
     fn take(&mut self, key: &str) -> Option<&'a Node> {
         let field = self.fields.iter_mut().find(|field| field.key == key && !field.used)?;
         field.used = true;
@@ -112,23 +137,19 @@ impl<'a> Object<'a> {
             let mut inner = Vec::new();
             self.write(schema, &mut inner)?;
             if !inner.is_empty() {
-                append(&RawAttribute { kind: declared.number | NLA_F_NESTED, payload: inner }, bytes);
+                append(&RawAttribute { kind: declared.number | NLA_F_NESTED, payload: inner }, bytes)?;
             }
             return Ok(());
         }
         let key = shape::key(declared);
-        // An address has an attribute for each family.
-        let fits = |node: &Node| match (&declared.wire, node) {
-            (Wire::Ipv4, Node::Text(text)) => {
-                text.parse::<Ipv6Addr>().is_err() || !has_field(of, declared, &Wire::Ipv6)
+        if is_one_of_two(declared, of)
+            && let Some(field) = self.fields.iter().find(|field| *field.key == key)
+        {
+            // An address has an attribute for each family.
+            let address: IpAddr = address(field.node, "an IP address").map_err(|misfit| misfit.within(&key))?;
+            if address.is_ipv4() != matches!(declared.wire, Wire::Ipv4) {
+                return Ok(());
             }
-            (Wire::Ipv6, Node::Text(text)) => {
-                text.parse::<Ipv4Addr>().is_err() || !has_field(of, declared, &Wire::Ipv4)
-            }
-            _ => true,
-        };
-        if !self.fields.iter().any(|field| *field.key == key && fits(field.node)) {
-            return Ok(());
         }
         let Some(node) = self.take(&key) else { return Ok(()) };
         let several = declared.repeated || declared.last.is_some();
@@ -137,67 +158,68 @@ impl<'a> Object<'a> {
             _ if several => return Err(Misfit::new(node, "a list").within(&key)),
             node => std::slice::from_ref(node),
         };
+        let selected = of.selected(bytes);
         for (index, element) in elements.iter().enumerate() {
             let index = u16::try_from(index).unwrap_or(u16::MAX);
             let number = if declared.last.is_some() { declared.number.saturating_add(index) } else { declared.number };
             if !declared.holds(number) {
                 return Err(Misfit::new(node, "a list of so many elements").within(&key));
             }
-            let payload = payload(Shape::of(declared), element, bytes).map_err(|misfit| misfit.within(&key))?;
+            let payload = payload(Shape::of(declared), element, selected).map_err(|misfit| misfit.within(&key))?;
             let nested = matches!(declared.wire, Wire::Nest(_) | Wire::Selected { .. });
-            append(&RawAttribute { kind: if nested { number | NLA_F_NESTED } else { number }, payload }, bytes);
+            let attribute = RawAttribute { kind: if nested { number | NLA_F_NESTED } else { number }, payload };
+            append(&attribute, bytes).map_err(|misfit| misfit.within(&key))?;
         }
         Ok(())
     }
 }
 
-/// Whether `of` declares the same field in another form too.
-fn has_field(of: &'static Schema, declared: &'static SchemaAttribute, wire: &Wire) -> bool {
-    let same = |wire: &Wire, other: &Wire| std::mem::discriminant(wire) == std::mem::discriminant(other);
-    of.attributes().any(|other| other.field == declared.field && same(&other.wire, wire))
+/// Whether the address is of one family, and `of` declares another attribute for the other one.
+fn is_one_of_two(declared: &'static SchemaAttribute, of: &'static Schema) -> bool {
+    matches!(declared.wire, Wire::Ipv4 | Wire::Ipv6)
+        && of.attributes().any(|other| other.field == declared.field && other.number != declared.number)
 }
 
-fn append(attribute: &RawAttribute, bytes: &mut Vec<u8>) {
-    attribute.encode(&mut Writer::new(bytes));
+fn append(attribute: &RawAttribute, bytes: &mut Vec<u8>) -> Result<(), Misfit> {
+    let mut writer = Writer::new(bytes);
+    attribute.encode(&mut writer);
+    Ok(writer.finish()?)
 }
 
 /// An attribute as it came.
 pub(super) fn raw(node: &Node) -> Result<RawAttribute, Misfit> {
     let expected = "an object of type and payload";
-    let Node::Map(fields) = node else { return Err(Misfit::new(node, expected)) };
-    let field = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, node)| node);
-    match (field("type"), field("payload")) {
-        (Some(Node::Unsigned(kind)), Some(payload)) => {
-            let kind = u16::try_from(*kind).map_err(|_| Misfit::new(node, expected))?;
-            Ok(RawAttribute { kind, payload: unhex(payload)? })
-        }
-        _ => Err(Misfit::new(node, expected)),
-    }
+    let mut object = Object::new(node, expected)?;
+    let (Some(Node::Unsigned(kind)), Some(payload)) = (object.take("type"), object.take("payload")) else {
+        return Err(Misfit::new(node, expected));
+    };
+    object.finish("RawAttribute")?;
+    let kind = u16::try_from(*kind).map_err(|_| Misfit::new(node, expected))?;
+    Ok(RawAttribute { kind, payload: unhex(payload)? })
 }
 
-/// The payload of a value; `beside` are the attributes before it.
-pub(super) fn payload(shape: Shape, node: &Node, beside: &[u8]) -> Result<Vec<u8>, Misfit> {
+/// The payload of a value; `selected` is what an attribute before it tells to be in it.
+pub(super) fn payload(shape: Shape, node: &Node, selected: Option<&'static Schema>) -> Result<Vec<u8>, Misfit> {
     match shape {
         Shape::Id => unsigned(node, 4, ByteOrder::Big),
         Shape::Labels => labels(node),
         Shape::TcpFlagBits => tcp_flags(node).map(|flags| vec![flags]),
         Shape::TcpFlags => {
             let expected = "an object of flags and mask";
-            let Node::Map(fields) = node else { return Err(Misfit::new(node, expected)) };
-            let field = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, node)| node);
-            let (Some(flags), Some(mask)) = (field("flags"), field("mask")) else {
+            let mut object = Object::new(node, expected)?;
+            let (Some(flags), Some(mask)) = (object.take("flags"), object.take("mask")) else {
                 return Err(Misfit::new(node, expected));
             };
+            object.finish("TcpFlags")?;
             Ok(vec![tcp_flags(flags)?, tcp_flags(mask)?])
         }
         Shape::Wire(wire) => match *wire {
             Wire::Unsigned { size, order } => unsigned(node, size, order),
             Wire::Signed { size, order } => signed(node, size, order),
-            Wire::Named { of, type_name, names, bits } => {
-                let (Wire::Unsigned { size, order } | Wire::Signed { size, order }) = *of else {
-                    return Err(Misfit::new(node, "a number"));
-                };
-                let number = if bits { bit_value(names, node)? } else { value(type_name, names, node)? };
+            Wire::Named { of, type_name, names, prefix, bits } => {
+                let (size, order) = of.integer().ok_or_else(|| Misfit::new(node, "a number"))?;
+                let number =
+                    if bits { bit_value(names, prefix, node)? } else { value(type_name, names, prefix, node)? };
                 unsigned(&number, size, order)
             }
             Wire::Ipv4 => address::<Ipv4Addr>(node, "an IPv4 address").map(|address| address.octets().to_vec()),
@@ -208,14 +230,14 @@ pub(super) fn payload(shape: Shape, node: &Node, beside: &[u8]) -> Result<Vec<u8
             }),
             Wire::Text { max } => text(node, max),
             Wire::Nest(schema) => attributes(schema, node),
-            Wire::Selected { .. } => attributes(wire.nest(beside).unwrap_or(NoAttributes::SCHEMA), node),
+            Wire::Selected { .. } => attributes(selected.unwrap_or(RawAttributes::SCHEMA), node),
             Wire::Bytes { .. } | Wire::Layout { .. } | Wire::Padding => unhex(node),
         },
     }
 }
 
 fn unsigned(node: &Node, size: usize, order: ByteOrder) -> Result<Vec<u8>, Misfit> {
-    let range = || Misfit::new(node, format!("a number of {} bits", 8 * size));
+    let range = || Misfit::new(node, format_args!("a number of {} bits", 8 * size));
     let Node::Unsigned(value) = *node else { return Err(range()) };
     let bytes = value.to_be_bytes();
     let (high, low) = bytes.split_at_checked(bytes.len().saturating_sub(size)).ok_or_else(range)?;
@@ -226,7 +248,7 @@ fn unsigned(node: &Node, size: usize, order: ByteOrder) -> Result<Vec<u8>, Misfi
 }
 
 fn signed(node: &Node, size: usize, order: ByteOrder) -> Result<Vec<u8>, Misfit> {
-    let range = || Misfit::new(node, format!("a signed number of {} bits", 8 * size));
+    let range = || Misfit::new(node, format_args!("a signed number of {} bits", 8 * size));
     let value = match *node {
         Node::Signed(value) => value,
         Node::Unsigned(value) => i64::try_from(value).map_err(|_| range())?,
@@ -249,19 +271,19 @@ fn ordered(mut bytes: Vec<u8>, order: ByteOrder) -> Vec<u8> {
 }
 
 /// The number of a word.
-fn value(type_name: &str, names: &'static [Name], node: &Node) -> Result<Node, Misfit> {
+fn value(type_name: &str, names: &'static [Name], prefix: &str, node: &Node) -> Result<Node, Misfit> {
     let Node::Text(text) = node else { return Ok(node.clone()) };
     let mut values = names.iter().map(|name| name.value);
-    let found = values.find(|value| shape::word(type_name, names, *value).as_deref() == Some(text));
-    found.map(Node::Unsigned).ok_or_else(|| Misfit::new(node, format!("a {type_name}")))
+    let found = values.find(|value| shape::word(type_name, names, prefix, *value) == Some(text));
+    found.map(Node::Unsigned).ok_or_else(|| Misfit::new(node, format_args!("a {type_name}")))
 }
 
 /// The bits of a list of words.
-fn bit_value(names: &'static [Name], node: &Node) -> Result<Node, Misfit> {
+fn bit_value(names: &'static [Name], prefix: &str, node: &Node) -> Result<Node, Misfit> {
     let Node::List(words) = node else { return Err(Misfit::new(node, "a list of names")) };
     let bit = |word: &Node| {
         let Node::Text(text) = word else { return None };
-        let known = names.iter().find(|name| shape::bit_word(names, name) == text);
+        let known = names.iter().find(|name| words::word(name, prefix) == text);
         known.map(|name| name.value).or_else(|| u64::from_str_radix(text.strip_prefix("0x")?, 16).ok())
     };
     let bits = words.iter().map(|word| bit(word).ok_or_else(|| Misfit::new(word, "the name of a bit")));
@@ -318,7 +340,7 @@ fn text(node: &Node, max: Option<usize>) -> Result<Vec<u8>, Misfit> {
         return Err(Misfit::new(node, "a text without a NUL"));
     }
     if let Some(max) = max.filter(|max| bytes.len() > *max) {
-        return Err(Misfit::new(node, format!("a text of at most {max} bytes")));
+        return Err(Misfit::new(node, format_args!("a text of at most {max} bytes")));
     }
     bytes.push(0);
     Ok(bytes)

@@ -4,7 +4,6 @@ use std::fmt;
 
 use super::key::write_key;
 use super::tuple::NamedEnds;
-use crate::codec::Name;
 use crate::{Expect, ExpectFlags, ExpectKey, words};
 
 impl fmt::Display for Expect {
@@ -26,8 +25,7 @@ impl fmt::Display for Expect {
 impl fmt::Display for ExpectFlags {
     /// The kernel's names without `NF_CT_EXPECT_`, separated by commas. Bits without a name are hex, no bits are `0`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const NAMES: &[Name] = ExpectFlags::NAMES;
-        words::bits(f, self.bits().into(), NAMES, "NF_CT_EXPECT_", ",")
+        words::write_bits(f, self.bits().into(), Self::NAMES, Self::PREFIX, ",")
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use crate::codec::Name;
 use crate::{DccpRole, DccpState, Family, Protocol, SctpState, Status, TcpState, words};
 
 impl Family {
@@ -55,30 +54,24 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// conntrack(8)'s words for states are the kernel's names without what they have in common.
+/// conntrack(8)'s words for states are the kernel's names without what they begin with.
 macro_rules! states {
-    ($($type:ty, $prefix:literal;)*) => {$(
+    ($($type:ident)*) => {$(
         impl fmt::Display for $type {
-            #[doc = concat!("The kernel's name without `", $prefix, "`, or the number.")]
+            /// The kernel's name without what all begin with, or the number.
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                const NAMES: &[Name] = <$type>::NAMES;
-                word_or_number(f, words::code(self.0.into(), NAMES, $prefix), self.0)
+                word_or_number(f, words::code(self.0.into(), Self::NAMES, Self::PREFIX), self.0)
             }
         }
     )*};
 }
 
-states! {
-    TcpState, "TCP_CONNTRACK_";
-    SctpState, "SCTP_CONNTRACK_";
-    DccpState, "CT_DCCP_";
-    DccpRole, "CT_DCCP_ROLE_";
-}
+states! { TcpState SctpState DccpState DccpRole }
 
 impl fmt::Display for Status {
     /// The kernel's names without `IPS_`, separated by commas, as conntrack(8)'s option `-u` takes most of them:
     /// `SEEN_REPLY,ASSURED,CONFIRMED`. Bits without a name are hex, no bits are `0`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        words::bits(f, self.bits().into(), Self::NAMES, "IPS_", ",")
+        words::write_bits(f, self.bits().into(), Self::NAMES, Self::PREFIX, ",")
     }
 }

@@ -2,11 +2,9 @@
 
 use std::str::FromStr;
 
-use super::tuple::TupleWords;
+use super::tuple::{TupleWords, U16};
 use super::{TextError, Words};
 use crate::{FlowId, FlowKey, KeyTuple, Tuple};
-
-const ZONE: &str = "a number of 16 bits";
 
 impl FromStr for FlowKey {
     type Err = TextError;
@@ -35,9 +33,9 @@ impl FromStr for FlowKey {
         let (mut own_zone, mut zone, mut id) = (None, None, None);
         for word in words.by_ref() {
             match word.name {
-                "zone" => word.set(&mut zone, word.parse(ZONE)?)?,
-                "zone-orig" if !is_reply => word.set(&mut own_zone, word.parse(ZONE)?)?,
-                "zone-reply" if is_reply => word.set(&mut own_zone, word.parse(ZONE)?)?,
+                "zone" => word.set(&mut zone, word.parse(U16)?)?,
+                "zone-orig" if !is_reply => word.set(&mut own_zone, word.parse(U16)?)?,
+                "zone-reply" if is_reply => word.set(&mut own_zone, word.parse(U16)?)?,
                 "id" if !tuple.wants_id() => {
                     word.set(&mut id, FlowId(word.parse::<u32>("a number of 32 bits")?.to_be_bytes()))?;
                 }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use super::{TextError, TextErrorKind, Words};
 use crate::codec::Name;
-use crate::{DccpState, Family, Protocol, SctpState, Status, TcpState};
+use crate::{DccpState, Family, Protocol, SctpState, Status, TcpState, words};
 
 /// A number by conntrack(8)'s word for it, in either case, or by itself.
 macro_rules! numbers {
@@ -33,12 +33,10 @@ numbers! {
     DccpState: "a DCCP state";
 }
 
-/// The kernel's names without `IPS_`.
+/// The bit, or bits, of a word.
 fn bit(name: &str) -> Option<Status> {
-    const NAMES: &[Name] = Status::NAMES;
-    let kernel =
-        |known: &&Name| known.kernel.strip_prefix("IPS_").is_some_and(|known| known.eq_ignore_ascii_case(name));
-    let number = match NAMES.iter().find(kernel) {
+    let is_it = |known: &&Name| words::word(known, Status::PREFIX).eq_ignore_ascii_case(name);
+    let number = match Status::NAMES.iter().find(is_it) {
         Some(known) => known.value.try_into().ok()?,
         None if name == "0" => 0,
         None => u32::from_str_radix(name.strip_prefix("0x")?, 16).ok()?,

@@ -41,8 +41,8 @@ fn kind(protocol: Protocol) -> Kind {
 }
 
 const KNOWN: &str = "src=, dst=, sport=, dport=, srckey=, dstkey=, type=, code=, id=, zone=";
-const PORT: &str = "a number of 16 bits";
-const BYTE: &str = "a number of 8 bits";
+pub(super) const U16: &str = "a number of 16 bits";
+const U8: &str = "a number of 8 bits";
 
 impl<'a> TupleWords<'a> {
     /// The protocol, which is the first word.
@@ -64,12 +64,12 @@ impl<'a> TupleWords<'a> {
         match (word.name, kind(self.protocol)) {
             ("src", _) => word.set(&mut self.src, word.parse("an IP address")?),
             ("dst", _) => word.set(&mut self.dst, (word.parse("an IP address")?, word)),
-            ("sport", Kind::Ports) => word.set(&mut self.first, word.parse(PORT)?),
-            ("dport", Kind::Ports) | ("id", Kind::Icmp) => word.set(&mut self.second, word.parse(PORT)?),
-            ("srckey", Kind::Keys) => word.set(&mut self.first, word.parse_with(PORT, u16_or_hex)?),
-            ("dstkey", Kind::Keys) => word.set(&mut self.second, word.parse_with(PORT, u16_or_hex)?),
-            ("type", Kind::Icmp) => word.set(&mut self.first, word.parse::<u8>(BYTE)?.into()),
-            ("code", Kind::Icmp) => word.set(&mut self.code, word.parse(BYTE)?),
+            ("sport", Kind::Ports) => word.set(&mut self.first, word.parse(U16)?),
+            ("dport", Kind::Ports) | ("id", Kind::Icmp) => word.set(&mut self.second, word.parse(U16)?),
+            ("srckey", Kind::Keys) => word.set(&mut self.first, word.parse_with(U16, u16_or_hex)?),
+            ("dstkey", Kind::Keys) => word.set(&mut self.second, word.parse_with(U16, u16_or_hex)?),
+            ("type", Kind::Icmp) => word.set(&mut self.first, word.parse::<u8>(U8)?.into()),
+            ("code", Kind::Icmp) => word.set(&mut self.code, word.parse(U8)?),
             ("sport" | "dport" | "srckey" | "dstkey" | "type" | "code" | "id", _) => {
                 Err(word.error(TextErrorKind::NotOfProtocol))
             }
@@ -127,7 +127,7 @@ impl FromStr for Tuple {
         let mut zone = None;
         for word in words.by_ref() {
             match word.name {
-                "zone" => word.set(&mut zone, word.parse(PORT)?)?,
+                "zone" => word.set(&mut zone, word.parse(U16)?)?,
                 _ => tuple.take(word)?,
             }
         }

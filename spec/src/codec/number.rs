@@ -1,6 +1,6 @@
 //! Integers of any size and byte order, for what goes by a declaration and not by a type.
 
-use crate::codec::ByteOrder;
+use super::ByteOrder;
 
 /// The first `size` bytes, as a number; `None` if there are fewer.
 pub(crate) fn unsigned(bytes: &[u8], size: usize, order: ByteOrder) -> Option<u64> {
@@ -14,6 +14,6 @@ pub(crate) fn unsigned(bytes: &[u8], size: usize, order: ByteOrder) -> Option<u6
 
 /// What a number of `size` bytes is in two's complement.
 pub(crate) fn signed(value: u64, size: usize) -> i64 {
-    let unused = 64_u32.saturating_sub(8 * u32::try_from(size).unwrap_or(8));
+    let unused = 64_u32.saturating_sub(u32::try_from(size).unwrap_or(8).saturating_mul(8));
     value.wrapping_shl(unused).cast_signed().wrapping_shr(unused)
 }
