@@ -46,6 +46,8 @@ mod shadows {
     pub(crate) const None: () = ();
     pub(crate) const Ok: () = ();
     pub(crate) const Err: () = ();
+    pub(crate) const f0: () = ();
+    pub(crate) const f1: () = ();
     pub(crate) mod core {}
     pub(crate) mod std {}
     pub(crate) mod alloc {}

@@ -35,7 +35,7 @@ pub(super) struct Slots<'a> {
 impl<'a> Slots<'a> {
     pub(super) fn new(members: &'a [Member], place: impl Fn(&Slot<'a>) -> Place) -> Self {
         let slot = |(index, member)| {
-            let mut slot = Slot { member, name: format_ident!("f{index}"), place: Place::default() };
+            let mut slot = Slot { member, name: format_ident!("__f{index}"), place: Place::default() };
             slot.place = place(&slot);
             slot
         };
