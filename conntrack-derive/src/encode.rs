@@ -6,7 +6,8 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::Type;
 
 use crate::model::{AlternativeKind, Container, Direction, Kind, Member, Role};
-use crate::tokens::{at, bindings, element, scope};
+use crate::numbers::sent;
+use crate::tokens::{at, element, scope};
 
 pub(crate) fn expand(container: &Container) -> TokenStream {
     let ident = &container.ident;
@@ -45,11 +46,11 @@ pub(crate) fn expand(container: &Container) -> TokenStream {
             quote!(match self { #(#arms)* })
         }
     };
-    let bindings = bindings(container);
+    let numbers = sent(container);
     scope(
         container,
         &quote! {
-            #bindings
+            #numbers
 
             #[automatically_derived]
             impl __nla::Encode for #ident {

@@ -63,6 +63,7 @@ mod decode;
 mod encode;
 mod fallback;
 mod model;
+mod numbers;
 mod schema;
 mod tokens;
 

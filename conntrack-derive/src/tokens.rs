@@ -3,9 +3,9 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Ident, Type};
+use syn::Type;
 
-use crate::model::{Container, Role};
+use crate::model::Container;
 
 /// Wraps the generated items, so that nothing of them is seen outside and nothing outside changes their meaning.
 ///
@@ -41,47 +41,4 @@ pub(crate) fn value(ty: &Type) -> TokenStream {
 /// The payload's type of each element of a list.
 pub(crate) fn element(ty: &Type) -> TokenStream {
     quote_spanned!(at(ty)=> <#ty as __nla::List>::Element)
-}
-
-/// `const __T0: u16 = CTA_MARK;` for each constant: a name that does not exist is then an error of its own, at the
-/// user's token, where a pattern would silently bind anything.
-pub(crate) fn bindings(container: &Container) -> TokenStream {
-    container
-        .constants()
-        .map(|constant| {
-            let (local, path) = (&constant.local, &constant.path);
-            quote_spanned!(path.span()=> const #local: u16 = #path;)
-        })
-        .collect()
-}
-
-/// Compile-time checks that no two declarations have one number, each reported at the second one.
-pub(crate) fn distinct(container: &Container) -> TokenStream {
-    let mut checks = TokenStream::new();
-    let mut before: Vec<(&Ident, &Ident)> = Vec::new();
-    let mut flattened: Vec<TokenStream> = Vec::new();
-    for member in container.kind.members().into_iter().filter(|member| matches!(member.role, Role::Flatten)) {
-        let ty = &member.ty;
-        let value = value(ty);
-        let schema = quote_spanned!(at(ty)=> <#value as __nla::Decode>::SCHEMA);
-        let message = format!("`{}` has an attribute that another flattened struct declares", member.name());
-        checks.extend(quote_spanned! {member.span=>
-            const _: () = __nla::assert!(__nla::disjoint(#schema, &[#(#flattened),*]), #message);
-        });
-        flattened.push(schema);
-    }
-    for numbered in container.numbers() {
-        let (first, last) = (&numbered.first.local, &numbered.last.local);
-        let message = format!(
-            "`{}` has the number of an attribute that another field or a flattened struct declares",
-            numbered.first.name()
-        );
-        let earlier = before.iter().map(|(first, last)| quote!((#first, #last)));
-        checks.extend(quote_spanned! {numbered.first.path.span()=>
-            const _: () =
-                __nla::assert!(__nla::distinct(#first, #last, &[#(#earlier),*], &[#(#flattened),*]), #message);
-        });
-        before.push((first, last));
-    }
-    checks
 }

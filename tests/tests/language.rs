@@ -2,7 +2,7 @@
 
 use conntrack::codec::{
     BoundedBytes, EncodeError, Entry, Mode, NLA_F_NESTED, Native, NulString, RawAttribute, Schema, SchemaAttribute,
-    Wire, decode, encode,
+    Wire, Writer, decode, encode,
 };
 use conntrack::{Decode, Encode, Flow, codec};
 use conntrack_tests::generate::bytes;
@@ -57,6 +57,10 @@ fn indexed_attributes_come_in_the_order_of_their_numbers() {
     let error = encode(&too_many).unwrap_err();
     assert_eq!(error, EncodeError::TooManyElements { count: 5, first: 10, last: 13 });
     assert_eq!(error.to_string(), "5 elements, the attributes 10 to 13 hold 4");
+    let mut bytes = Vec::new();
+    let mut writer = Writer::new(&mut bytes);
+    writer.indexed(13, 10, &[0_u8]);
+    assert_eq!(writer.finish().unwrap_err().to_string(), "1 elements, the attributes 13 to 10 hold 0");
 }
 
 #[test]

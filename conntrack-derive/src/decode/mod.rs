@@ -9,8 +9,9 @@ use quote::{format_ident, quote, quote_spanned};
 
 use self::slot::{Place, Slots, arms, finish, is_empty};
 use crate::model::{Constant, Container, Kind, Member, Role};
+use crate::numbers::received;
 use crate::schema::schema;
-use crate::tokens::{at, bindings, distinct, scope};
+use crate::tokens::{at, scope};
 
 pub(crate) fn expand(container: &Container) -> TokenStream {
     let items = match &container.kind {
@@ -36,14 +37,13 @@ struct Parts {
 fn implement(container: &Container, parts: &Parts) -> TokenStream {
     let ident = &container.ident;
     let Parts { seen, vacant, in_order, arms, otherwise, is_empty, finish } = parts;
-    let (bindings, distinct, schema) = (bindings(container), distinct(container), schema(container));
+    let (numbers, schema) = (received(container), schema(container));
     let pads = container.pads.iter().map(|pad| {
         let number = &pad.local;
         quote!(#number => {})
     });
     quote! {
-        #bindings
-        #distinct
+        #numbers
         #seen
 
         #[automatically_derived]

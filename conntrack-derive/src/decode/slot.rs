@@ -241,9 +241,9 @@ pub(super) fn arms(slot: &Slot<'_>) -> TokenStream {
             let payload = decode_payload(ty, &element(ty), first);
             let (first, last) = (&first.local, &last.local);
             quote! {
-                #first..=#last => {
+                __number if (#first..=#last).contains(&__number) => {
                     let __new = #payload;
-                    __nla::replace_element(&mut #seen, __attribute.number(), __new);
+                    __nla::replace_element(&mut #seen, __number, __new);
                 }
             }
         }
