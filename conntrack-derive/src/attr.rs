@@ -1,6 +1,6 @@
 //! `#[nla(…)]`: tokens to typed attributes. Every spelling mistake is found here.
 
-use proc_macro2::Span;
+use proc_macro2::{Span, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
@@ -92,7 +92,7 @@ impl FieldAttr {
             _ => {
                 ctxt.error(path, format!("unknown key `{word}`; expected {FIELD_KEYS}"));
                 self.broken = true;
-                return Ok(());
+                return skip_value(input);
             }
         };
         say_once(ctxt, slot, &path);
@@ -114,15 +114,6 @@ impl FieldAttr {
             self.constants.push((path, None));
         }
         Ok(())
-    }
-
-    /// Whether no `#[nla(…)]` says anything.
-    pub(crate) fn is_silent(&self) -> bool {
-        self.constants.is_empty()
-            && self.range.is_none()
-            && self.flatten.is_none()
-            && self.rest.is_none()
-            && self.other.is_none()
     }
 }
 
@@ -155,9 +146,18 @@ impl ContainerAttr {
             self.pads.extend(content.parse_terminated(Path::parse_mod_style, Token![,])?);
         } else {
             ctxt.error(&word, format!("unknown key `{word}`; expected {CONTAINER_KEYS}"));
+            skip_value(input)?;
         }
         Ok(())
     }
+}
+
+/// Passes over what an unknown key is said to be.
+fn skip_value(input: ParseStream<'_>) -> syn::Result<()> {
+    while !input.is_empty() && !input.peek(Token![,]) {
+        input.parse::<TokenTree>()?;
+    }
+    Ok(())
 }
 
 /// Kernel constants are upper case, keys are lower case: a misspelt key is told from a constant by its first letter.
