@@ -119,11 +119,17 @@ impl Container {
                 Kind::Layout
             }
             (Data::Struct(data), Some(span), None) => transparent(ctxt, span, &data.fields),
-            (Data::Struct(_), None, Some(_)) => Kind::Layout,
+            (Data::Struct(data), None, Some(_)) => {
+                silent(ctxt, &data.fields, "the fields of a `layout` struct are copied as they are and name no attribute");
+                Kind::Layout
+            }
             (Data::Struct(data), None, None) => {
                 Kind::Nest(data.fields.iter().enumerate().filter_map(|f| member(ctxt, &mut locals, f)).collect())
             }
             (Data::Enum(data), None, None) => {
+                if data.variants.is_empty() {
+                    ctxt.error(&input.ident, "an enum is one of its variants, and this one has none");
+                }
                 Kind::Choice(data.variants.iter().filter_map(|v| alternative(ctxt, &mut locals, v)).collect())
             }
             (Data::Enum(data), _, _) => {
@@ -138,6 +144,9 @@ impl Container {
                 Kind::Choice(Vec::new())
             }
         };
+        if let (Kind::Transparent(_) | Kind::Layout, Some(pad)) = (&kind, attr.pads.first()) {
+            ctxt.error(pad, "`pad` is for a struct or an enum of attributes, and this one is a payload");
+        }
         Self {
             ident: input.ident.clone(),
             krate: attr.krate.unwrap_or_else(|| parse_quote!(::conntrack)),
@@ -154,11 +163,15 @@ fn transparent(ctxt: &Ctxt, span: Span, fields: &Fields) -> Kind {
         ctxt.push(syn::Error::new(span, "`transparent` is for a tuple struct with one field: `struct Mine(u32);`"));
         return Kind::Layout;
     };
-    let attr = FieldAttr::from_attrs(ctxt, &field.attrs);
-    if !attr.is_silent() {
-        ctxt.error(field, "the field of a `transparent` struct is the payload itself and names no attribute");
-    }
+    silent(ctxt, fields, "the field of a `transparent` struct is the payload itself and names no attribute");
     Kind::Transparent(Box::new(field.ty.clone()))
+}
+
+/// Refuses what fields say that are no attributes.
+fn silent(ctxt: &Ctxt, fields: &Fields, message: &str) {
+    for attr in fields.iter().flat_map(|field| &field.attrs).filter(|attr| attr.path().is_ident("nla")) {
+        ctxt.error(attr, message);
+    }
 }
 
 fn member(ctxt: &Ctxt, locals: &mut Locals, (index, field): (usize, &Field)) -> Option<Member> {
@@ -257,10 +270,18 @@ fn alternative(ctxt: &Ctxt, locals: &mut Locals, variant: &Variant) -> Option<Al
         ctxt.error(&variant.ident, VARIANT_FORMS);
         return None;
     }
+    if let Some(since) = attr.since.as_ref().filter(|_| attr.constants.is_empty()) {
+        ctxt.error(since, "`since` goes with a constant");
+    }
     let kind = match (&variant.fields, attr.constants.into_iter().next(), attr.other) {
-        (Fields::Named(fields), None, None) => AlternativeKind::Group(
-            fields.named.iter().enumerate().filter_map(|field| member(ctxt, locals, field)).collect(),
-        ),
+        (Fields::Named(fields), None, None) => {
+            if fields.named.is_empty() {
+                ctxt.error(&variant.ident, "a group has a field for each of its attributes, and this one has none");
+            }
+            AlternativeKind::Group(
+                fields.named.iter().enumerate().filter_map(|field| member(ctxt, locals, field)).collect(),
+            )
+        }
         (Fields::Unnamed(_), Some((path, _)), None) if payload.is_some() => {
             AlternativeKind::Attribute { constant: locals.bind(path), ty: Box::new(payload.take()?), since: attr.since }
         }
