@@ -20,7 +20,6 @@ pub(crate) struct FieldAttr {
     pub(crate) rest: Option<Span>,
     pub(crate) other: Option<Span>,
     pub(crate) repeated: Option<Span>,
-    pub(crate) or_padding: Option<Span>,
     pub(crate) send_only: Option<Span>,
     pub(crate) receive_only: Option<Span>,
     pub(crate) since: Option<LitStr>,
@@ -39,8 +38,8 @@ pub(crate) struct ContainerAttr {
     pub(crate) pads: Vec<Path>,
 }
 
-const FIELD_KEYS: &str = "a kernel constant, `flatten`, `rest`, `other`, `repeated`, `or_padding`, `send_only`, \
-     `receive_only`, `since = \"6.14\"` or `also_before = CONST`";
+const FIELD_KEYS: &str = "a kernel constant, `flatten`, `rest`, `other`, `repeated`, `send_only`, `receive_only`, \
+     `since = \"6.14\"` or `also_before = CONST`";
 const CONTAINER_KEYS: &str = "`transparent`, `layout`, `pad(CONST)` or `crate = path`";
 
 impl FieldAttr {
@@ -64,7 +63,6 @@ impl FieldAttr {
             "rest" => &mut self.rest,
             "other" => &mut self.other,
             "repeated" => &mut self.repeated,
-            "or_padding" => &mut self.or_padding,
             "send_only" => &mut self.send_only,
             "receive_only" => &mut self.receive_only,
             "since" => {

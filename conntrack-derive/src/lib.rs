@@ -35,9 +35,11 @@
 //! |---|---|
 //! | `send_only` | only encoded; when decoding, it counts as not declared |
 //! | `receive_only` | only decoded |
-//! | `or_padding` | without a payload it is alignment padding and ignored |
 //! | `since = "6.14"` | the kernel that brought it: documentation |
 //! | `also_before = CONST` | some messages have it in front of that attribute instead: fast decoding looks for it there too |
+//!
+//! An attribute without payload, where the type has no empty payload, is padding and skipped: a machine that aligns
+//! 64-bit values puts one in front of them, whose number can be that of another attribute.
 //!
 //! A field that is `send_only` when decoded, or `rest` when nothing is left, takes its `Default`.
 //!

@@ -38,7 +38,6 @@ pub(crate) struct Member {
     pub(crate) doc: String,
     pub(crate) role: Role,
     pub(crate) direction: Direction,
-    pub(crate) or_padding: bool,
     pub(crate) since: Option<LitStr>,
     /// The constant of the field in front of which it is expected too.
     pub(crate) also_before: Option<Path>,
@@ -120,7 +119,11 @@ impl Container {
             }
             (Data::Struct(data), Some(span), None) => transparent(ctxt, span, &data.fields),
             (Data::Struct(data), None, Some(_)) => {
-                silent(ctxt, &data.fields, "the fields of a `layout` struct are copied as they are and name no attribute");
+                silent(
+                    ctxt,
+                    &data.fields,
+                    "the fields of a `layout` struct are copied as they are and name no attribute",
+                );
                 Kind::Layout
             }
             (Data::Struct(data), None, None) => {
@@ -193,11 +196,11 @@ fn member(ctxt: &Ctxt, locals: &mut Locals, (index, field): (usize, &Field)) -> 
         (None, Some(_)) => Direction::Receive,
         (None, None) => Direction::Both,
     };
-    let (or_padding, since, also_before) = (attr.or_padding.is_some(), attr.since.clone(), attr.also_before.clone());
+    let (since, also_before) = (attr.since.clone(), attr.also_before.clone());
     let role = role(ctxt, locals, field, attr)?;
     let span = field.ident.as_ref().map_or_else(|| field.span(), Ident::span);
     let (ty, doc) = (field.ty.clone(), doc(&field.attrs));
-    Some(Member { access, ty, doc, role, direction, or_padding, since, also_before, span })
+    Some(Member { access, ty, doc, role, direction, since, also_before, span })
 }
 
 /// What the field is; exactly one of the ways to say it may be used.
@@ -260,7 +263,7 @@ fn alternative(ctxt: &Ctxt, locals: &mut Locals, variant: &Variant) -> Option<Al
         Fields::Unnamed(fields) if fields.unnamed.len() == 1 => fields.unnamed.first().map(|field| field.ty.clone()),
         _ => None,
     };
-    let misplaced = [attr.flatten, attr.rest, attr.repeated, attr.or_padding, attr.send_only, attr.receive_only];
+    let misplaced = [attr.flatten, attr.rest, attr.repeated, attr.send_only, attr.receive_only];
     let said_too_much = misplaced.iter().any(Option::is_some)
         || attr.range.is_some()
         || attr.also_before.is_some()

@@ -44,8 +44,8 @@ pub struct Sample {
     #[nla(flatten)]
     pub target: Target,
     /// Without a payload it is padding.
-    #[nla(SAMPLE_PADDED, or_padding)]
-    pub padded: Option<String>,
+    #[nla(SAMPLE_PADDED)]
+    pub padded: Option<u16>,
     /// Bytes.
     #[nla(SAMPLE_BLOB)]
     pub blob: Option<BoundedBytes<5>>,

@@ -89,8 +89,8 @@ mod declared {
         /// Sent.
         #[nla(CTA_ZONE, send_only, since = "2.6")]
         pub(super) zone: ::std::option::Option<u16>,
-        /// Or padding.
-        #[nla(CTA_TIMEOUT, or_padding)]
+        /// Wide.
+        #[nla(CTA_TIMEOUT)]
         pub(super) timeout: ::std::option::Option<u64>,
         /// The rest.
         #[nla(rest)]

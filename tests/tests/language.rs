@@ -81,11 +81,20 @@ fn the_last_alternative_counts() {
 #[test]
 fn padding_is_skipped() {
     let value =
-        decoded(&[bytes(50, false, &[]), bytes(40, false, b"text\0"), bytes(40, false, &[]), bytes(50, false, &[])]);
-    assert_eq!(value.padded.as_deref(), Some("text"), "the empty attribute behind it is padding");
+        decoded(&[bytes(50, false, &[]), bytes(40, false, &[0, 7]), bytes(40, false, &[]), bytes(50, false, &[])]);
+    assert_eq!(value.padded, Some(7), "the empty attribute behind it is padding");
     assert_eq!(decoded(&[bytes(40, false, &[])]).padded, None);
-    // In front too, where the fast path would take it.
-    assert_eq!(encode(&decoded(&[bytes(40, false, &[])])).unwrap(), encode(&sample()).unwrap());
+    // Whatever the field is: one of several, an element, a variant.
+    let padding = [2, 10, 20, 30, 31, 42].map(|number| bytes(number, false, &[]));
+    assert_eq!(decoded(&padding), sample());
+    // What can be empty is there.
+    assert_eq!(decoded(&[bytes(41, false, &[])]).blob, Some(BoundedBytes::default()));
+    // Half a payload is none.
+    let error = decode::<Sample>(&sample_and(&[bytes(40, false, &[0])])).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("SAMPLE_PADDED: 1 bytes, expected 2 (at byte {})", encode(&sample()).unwrap().len() + 4)
+    );
 }
 
 #[test]

@@ -131,22 +131,17 @@ fn in_order(slot: &Slot<'_>) -> TokenStream {
     match &slot.member.role {
         Role::Attribute(constant) => {
             let number = &constant.local;
-            // Without a payload, it may be padding; an integer cannot be.
-            let padding = slot.member.or_padding.then(|| {
-                let wire = quote_spanned!(at(ty)=> <#value as __nla::DecodePayload>::WIRE);
-                quote!(&& (const { !#wire.can_be_empty() } || !__stream.next_is_empty()))
-            });
             if slot.place.is_fixed {
                 let decode = quote_spanned!(at(ty)=> <#value as __nla::DecodePayload>::decode_next_at);
                 return quote! {
-                    if #unseen #padding && #decode(#number, __stream, &mut #field) {
+                    if #unseen && #decode(#number, __stream, &mut #field) {
                         #seen = true;
                     }
                 };
             }
             let (next, set) = (next(ty, &value, constant), set(ty));
             quote! {
-                if #unseen #padding {
+                if #unseen {
                     if let __nla::Some(__new) = #next {
                         #set(&mut #field, __new);
                         #seen = true;
@@ -200,15 +195,12 @@ pub(super) fn arms(slot: &Slot<'_>) -> TokenStream {
         Role::Attribute(constant) => {
             let number = &constant.local;
             let (payload, set) = (decode_payload(ty, &value, constant), set(ty));
-            let guard = slot.member.or_padding.then(|| quote!(if !__attribute.payload().is_empty()));
-            let padding = slot.member.or_padding.then(|| quote!(#number => {}));
             quote! {
-                #number #guard => {
+                #number => {
                     let __new = #payload;
                     #set(&mut #field, __new);
                     #seen = true;
                 }
-                #padding
             }
         }
         Role::Either(either) => either
@@ -251,12 +243,15 @@ pub(super) fn arms(slot: &Slot<'_>) -> TokenStream {
     }
 }
 
+/// The payload of the attribute at hand, as `value`. Padding changes nothing.
 pub(super) fn decode_payload(ty: &Type, value: &TokenStream, constant: &Constant) -> TokenStream {
     let name = constant.name();
+    let wire = quote_spanned!(at(ty)=> <#value as __nla::DecodePayload>::WIRE);
     let decode = quote_spanned!(at(ty)=> <#value as __nla::DecodePayload>::decode_payload);
     quote! {
         match #decode(__attribute.payload(), __mode) {
             __nla::Ok(__payload) => __payload,
+            __nla::Err(_) if #wire.is_padding(__attribute.payload()) => return __nla::Ok(true),
             __nla::Err(__error) => return __nla::Err(__error.within(#name)),
         }
     }
