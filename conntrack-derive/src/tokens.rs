@@ -27,9 +27,14 @@ pub(crate) fn scope(container: &Container, items: &TokenStream) -> TokenStream {
     }
 }
 
-/// The place of a field's type, where the compiler is to say that a trait is missing. Names mean there what they mean in
-/// the rest of the generated code.
+/// The place of a field's type, where the compiler is to say that a trait is missing: for paths, which mean the same
+/// wherever they stand. What is wrong in several of them is then one mistake at one place, and printed once.
 pub(crate) fn at(ty: &Type) -> Span {
+    ty.span()
+}
+
+/// The same place for code with variables, whose names mean there what they mean in the rest of the generated code.
+pub(crate) fn code_at(ty: &Type) -> Span {
     ty.span().resolved_at(Span::call_site())
 }
 

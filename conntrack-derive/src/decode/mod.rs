@@ -11,7 +11,7 @@ use self::slot::{Place, Slots, arms, finish, is_empty};
 use crate::model::{Constant, Container, Kind, Member, Role};
 use crate::numbers::received;
 use crate::schema::schema;
-use crate::tokens::{at, scope};
+use crate::tokens::{at, code_at, scope};
 
 pub(crate) fn expand(container: &Container) -> TokenStream {
     let items = match &container.kind {
@@ -98,7 +98,7 @@ fn nest(container: &Container, members: &[Member]) -> TokenStream {
         },
         seen: {
             let name = &slot.name;
-            quote!(__seen.#name)
+            quote_spanned!(code_at(&slot.member.ty)=> __seen.#name)
         },
         unseen: {
             let name = &slot.name;

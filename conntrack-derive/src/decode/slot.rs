@@ -6,7 +6,7 @@ use syn::{Ident, Type};
 
 use super::join;
 use crate::model::{Constant, Direction, Member, Numbers, Role};
-use crate::tokens::{at, element, value};
+use crate::tokens::{at, code_at, element, value};
 
 /// A field, and what is noted of it while it is decoded.
 pub(super) struct Slot<'a> {
@@ -35,7 +35,8 @@ pub(super) struct Slots<'a> {
 impl<'a> Slots<'a> {
     pub(super) fn new(members: &'a [Member], place: impl Fn(&Slot<'a>) -> Place) -> Self {
         let slot = |(index, member)| {
-            let mut slot = Slot { member, name: format_ident!("__f{index}"), place: Place::default() };
+            let mut slot =
+                Slot { member, name: format_ident!("__f{index}", span = code_at(&member.ty)), place: Place::default() };
             slot.place = place(&slot);
             slot
         };
@@ -56,11 +57,11 @@ impl<'a> Slots<'a> {
                 Role::Attribute(_) | Role::Either(_) => quote!(bool),
                 Role::Repeated(_) => {
                     let element = element(ty);
-                    quote!(__nla::Vec<#element>)
+                    quote_spanned!(at(ty)=> __nla::Vec<#element>)
                 }
                 Role::Indexed { .. } => {
                     let element = element(ty);
-                    quote!(__nla::Vec<(u16, #element)>)
+                    quote_spanned!(at(ty)=> __nla::Vec<(u16, #element)>)
                 }
                 Role::Flatten => {
                     let value = slot.value();
@@ -69,7 +70,11 @@ impl<'a> Slots<'a> {
                 Role::Rest => quote!(__nla::Vec<__nla::RawAttribute>),
             }
         });
-        let defaults = self.received().map(|slot| &slot.name);
+        let defaults = self.received().map(|slot| {
+            let name = &slot.name;
+            let default = quote_spanned!(at(&slot.member.ty)=> __nla::Default::default());
+            quote!(#name: #default)
+        });
         quote! {
             #[doc(hidden)]
             pub struct #name { #(#names: #types),* }
@@ -77,7 +82,7 @@ impl<'a> Slots<'a> {
             impl __nla::Default for #name {
                 #[inline(always)]
                 fn default() -> Self {
-                    Self { #(#defaults: __nla::Default::default()),* }
+                    Self { #(#defaults),* }
                 }
             }
         }
@@ -88,13 +93,15 @@ impl<'a> Slots<'a> {
         let fields = self.all.iter().map(|slot| {
             let (access, ty) = (&slot.member.access, &slot.member.ty);
             let vacant = match slot.member.role {
-                _ if slot.member.direction == Direction::Send => quote!(__nla::Default::default()),
+                _ if slot.member.direction == Direction::Send => {
+                    let default = quote_spanned!(at(ty)=> <#ty as __nla::Default>::default);
+                    quote!(#default())
+                }
                 Role::Attribute(_) | Role::Either(_) | Role::Flatten => {
                     let vacant = quote_spanned!(at(ty)=> <#ty as __nla::DecodeField>::vacant);
                     quote!(#vacant())
                 }
-                // Filled at the end, where one message says that it is no `Vec`.
-                Role::Repeated(_) | Role::Indexed { .. } => quote!(__nla::Default::default()),
+                Role::Repeated(_) | Role::Indexed { .. } => list(ty, &quote_spanned!(at(ty)=> __nla::Vec::new())),
                 Role::Rest => rest(ty, &quote!(__nla::Vec::new())),
             };
             quote!(#access: #vacant)
@@ -294,13 +301,25 @@ pub(super) fn finish(slot: &Slot<'_>) -> TokenStream {
                 }
             }
         }
-        Role::Indexed { .. } => quote!(#field = __nla::elements_in_order(#seen);),
-        Role::Repeated(_) => quote!(#field = #seen;),
+        Role::Indexed { .. } => {
+            let list = list(ty, &quote_spanned!(code_at(ty)=> __nla::elements_in_order(#seen)));
+            quote!(#field = #list;)
+        }
+        Role::Repeated(_) => {
+            let list = list(ty, seen);
+            quote!(#field = #list;)
+        }
         Role::Rest => {
             let rest = rest(ty, seen);
             quote!(#field = #rest;)
         }
     }
+}
+
+/// Elements, as the field has them.
+fn list(ty: &Type, elements: &TokenStream) -> TokenStream {
+    let from = quote_spanned!(at(ty)=> <#ty as __nla::List>::from_elements);
+    quote!(#from(#elements))
 }
 
 /// Undeclared attributes, as the field has them.
