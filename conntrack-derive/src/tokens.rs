@@ -14,11 +14,6 @@ use crate::model::Container;
 pub(crate) fn scope(container: &Container, items: &TokenStream) -> TokenStream {
     let krate = &container.krate;
     quote! {
-        #[allow(
-            clippy::all, clippy::pedantic, clippy::restriction, missing_docs, missing_debug_implementations,
-            non_camel_case_types, unreachable_pub, unused_imports, unused_qualifications, unused_variables, unused_mut,
-            unreachable_code, unreachable_patterns
-        )]
         const _: () = {
             use #krate::__private as __nla;
             use __nla::uapi::*;

@@ -54,6 +54,10 @@ mod shadows {
 }
 
 mod declared {
+    #![forbid(missing_docs, missing_debug_implementations, unreachable_pub, unused_qualifications, unused_variables)]
+    #![forbid(non_camel_case_types, dead_code, unused_mut, unreachable_code, unreachable_patterns, unused_results)]
+    #![forbid(clippy::unwrap_used, clippy::indexing_slicing, clippy::missing_inline_in_public_items)]
+
     #[allow(unused_imports, reason = "they are there to mislead")]
     use super::shadows::*;
     use super::{library, renamed};
@@ -127,6 +131,23 @@ mod declared {
         Other(library::codec::RawAttribute),
     }
 
+    /// Nothing of its own.
+    #[derive(Debug, PartialEq, renamed::Encode, renamed::Decode)]
+    #[nla(crate = renamed)]
+    pub(super) struct Flat {
+        /// What is sent.
+        #[nla(flatten)]
+        pub(super) one: One,
+        /// Nothing at all.
+        #[nla(flatten)]
+        pub(super) empty: Empty,
+    }
+
+    /// Nothing.
+    #[derive(Debug, PartialEq, renamed::Encode, renamed::Decode)]
+    #[nla(crate = renamed)]
+    pub(super) struct Empty {}
+
     /// A payload in a new type.
     #[derive(Debug, Clone, Copy, PartialEq, renamed::Encode, renamed::Decode)]
     #[nla(transparent, crate = "renamed")]
@@ -157,7 +178,7 @@ fn it_works_too() {
     use ::std::assert_eq;
     use ::std::option::Option::{None, Some};
     use ::std::result::Result::Ok;
-    use declared::{All, Flags, One, Open, Wrapped};
+    use declared::{All, Empty, Flags, Flat, One, Open, Wrapped};
     use library::codec::{Mode, decode_with, encode};
 
     declare!(Local, u32, CTA_MARK);
@@ -176,6 +197,9 @@ fn it_works_too() {
         rest: ::std::vec![],
     };
     assert_eq!(encode(&all).map(|bytes| decode_with(&bytes, Mode::Strict)), Ok(Ok(all)));
+
+    let flat = Flat { one: One::Labels([1, 2]), empty: Empty {} };
+    assert_eq!(encode(&flat).map(|bytes| decode_with(&bytes, Mode::Strict)), Ok(Ok(flat)));
 
     for open in [Open::Labels([1, 2]), Open::Other(library::codec::RawAttribute { kind: 9, payload: ::std::vec![1] })] {
         assert_eq!(encode(&open).map(|bytes| decode_with(&bytes, Mode::Strict)), Ok(Ok(open)));

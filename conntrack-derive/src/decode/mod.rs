@@ -40,7 +40,7 @@ fn implement(container: &Container, parts: &Parts) -> TokenStream {
     let (numbers, schema) = (received(container), schema(container));
     let pads = container.pads.iter().map(|pad| {
         let number = &pad.local;
-        quote!(#number => {})
+        quote!(#number => true,)
     });
     quote! {
         #numbers
@@ -69,12 +69,11 @@ fn implement(container: &Container, parts: &Parts) -> TokenStream {
                 __attribute: __nla::Attribute<'_>,
                 __mode: __nla::Mode,
             ) -> __nla::Result<bool, __nla::DecodeError> {
-                match __attribute.number() {
+                __nla::Ok(match __attribute.number() {
                     #arms
                     #(#pads)*
                     _ => { #otherwise }
-                }
-                __nla::Ok(true)
+                })
             }
 
             #[inline(always)]
@@ -121,9 +120,12 @@ fn nest(container: &Container, members: &[Member]) -> TokenStream {
     });
     let rest = slots.received().find(|slot| matches!(slot.member.role, Role::Rest)).map(|slot| {
         let seen = &slot.place.seen;
-        quote!(#seen.push(__nla::From::from(__attribute));)
+        quote! {
+            #seen.push(__nla::From::from(__attribute));
+            true
+        }
     });
-    let undeclared = rest.unwrap_or_else(|| quote!(return __nla::Ok(false);));
+    let undeclared = rest.unwrap_or_else(|| quote!(false));
     let is_empty = slots.received().map(is_empty);
     let finish = slots.received().map(finish);
     implement(

@@ -207,6 +207,7 @@ pub(super) fn arms(slot: &Slot<'_>) -> TokenStream {
                     let __new = #payload;
                     #set(&mut #field, __new);
                     #seen = true;
+                    true
                 }
             }
         }
@@ -222,6 +223,7 @@ pub(super) fn arms(slot: &Slot<'_>) -> TokenStream {
                         let __new = #from(#payload);
                         #set(&mut #field, __new);
                         #seen = true;
+                        true
                     }
                 }
             })
@@ -233,6 +235,7 @@ pub(super) fn arms(slot: &Slot<'_>) -> TokenStream {
                 #number => {
                     let __new = #payload;
                     #seen.push(__new);
+                    true
                 }
             }
         }
@@ -243,6 +246,7 @@ pub(super) fn arms(slot: &Slot<'_>) -> TokenStream {
                 __number if (#first..=#last).contains(&__number) => {
                     let __new = #payload;
                     __nla::replace_element(&mut #seen, __number, __new);
+                    true
                 }
             }
         }
