@@ -16,7 +16,8 @@
 //! ```
 //!
 //! The constants of connection tracking are in scope by themselves; those of another protocol are found where the
-//! struct stands. A misspelt constant and two fields with one number do not compile.
+//! struct stands. Of two with one name the one of connection tracking counts: `self::CTA_MARK` is your own. A misspelt
+//! constant and two fields with one number do not compile.
 //!
 //! # On a field
 //!

@@ -90,7 +90,7 @@ pub(crate) struct Constant {
 impl Constant {
     /// `CTA_MARK`
     pub(crate) fn name(&self) -> String {
-        self.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default()
+        self.path.segments.last().map(|segment| segment.ident.unraw().to_string()).unwrap_or_default()
     }
 }
 
@@ -99,7 +99,7 @@ struct Locals(usize);
 
 impl Locals {
     fn bind(&mut self, path: Path) -> Constant {
-        let local = Ident::new(&format!("__T{}", self.0), path.span());
+        let local = Ident::new(&format!("__T{}", self.0), path.span().resolved_at(Span::call_site()));
         self.0 += 1;
         Constant { path, local }
     }

@@ -11,12 +11,16 @@ use crate::model::Container;
 ///
 /// The constants of connection tracking are imported by a glob, which a constant of the user's own module with the
 /// same name does not disturb.
+///
+/// Lints do not look at generated code, but for the paths that stand at the user's types. What is allowed here cannot be
+/// forbidden around it, so it is only the one that they would trip.
 pub(crate) fn scope(container: &Container, items: &TokenStream) -> TokenStream {
     let krate = &container.krate;
     quote! {
+        #[allow(unused_qualifications)]
         const _: () = {
             use #krate::__private as __nla;
-            use __nla::uapi::*;
+            use __nla::numbers::*;
             #items
         };
     }

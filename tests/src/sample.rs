@@ -1,6 +1,10 @@
 //! A protocol that does not exist, whose structs say everything that can be declared: what connection tracking does
 //! not use today is tested with it.
 
+// Of generated code, lints that are forbidden where it stands see nothing.
+#![forbid(missing_docs, missing_debug_implementations, unreachable_pub, unused_variables)]
+#![deny(unused_qualifications)]
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use conntrack::codec::{BoundedBytes, Native, NulString, RawAttribute};

@@ -54,7 +54,7 @@ mod shadows {
 }
 
 mod declared {
-    #![forbid(missing_docs, missing_debug_implementations, unreachable_pub, unused_qualifications, unused_variables)]
+    #![forbid(missing_docs, missing_debug_implementations, unreachable_pub, unused_variables)]
     #![forbid(non_camel_case_types, dead_code, unused_mut, unreachable_code, unreachable_patterns, unused_results)]
     #![forbid(clippy::unwrap_used, clippy::indexing_slicing, clippy::missing_inline_in_public_items)]
 

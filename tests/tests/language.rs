@@ -198,3 +198,35 @@ fn values_that_the_kernel_would_refuse_cannot_be_made() {
     assert_eq!(BoundedBytes::<32>::new(&[0; 33]).unwrap_err().to_string(), "33 bytes, at most 32 fit");
     assert_eq!(conntrack::Labels::try_from([0; 17].as_slice()).unwrap_err().to_string(), "17 bytes, at most 16 fit");
 }
+
+mod own {
+    //! Names that the library has too, and names that are keywords.
+
+    use super::{Decode, Encode};
+
+    pub(super) const CTA_MARK: u16 = 300;
+    pub(super) const ENUMS: usize = 3;
+    #[expect(non_upper_case_globals, reason = "a keyword is lower case")]
+    pub(super) const r#type: u16 = 301;
+
+    #[derive(Debug, PartialEq, Encode, Decode)]
+    #[expect(non_camel_case_types, reason = "a keyword is lower case")]
+    pub(super) struct r#struct {
+        #[nla(self::CTA_MARK)]
+        pub(super) own: u8,
+        #[nla(CTA_MARK)]
+        pub(super) theirs: u8,
+        #[nla(self::r#type)]
+        pub(super) array: [u8; ENUMS],
+    }
+}
+
+#[test]
+fn names_that_others_have_too() {
+    let value = own::r#struct { own: 1, theirs: 2, array: [3; own::ENUMS] };
+    let expected = [bytes(own::CTA_MARK, false, &[1]), bytes(8, false, &[2]), bytes(own::r#type, false, &[3; 3])];
+    assert_eq!(encode(&value).unwrap(), expected.concat());
+    assert_eq!(decode_both_ways(&expected.concat(), Mode::Strict), Ok(value));
+    assert_eq!(own::r#struct::SCHEMA.name, "struct");
+    assert_eq!(entry(own::r#struct::SCHEMA, "type").field, "array");
+}
