@@ -1,6 +1,6 @@
 //! `#[nla(…)]`: tokens to typed attributes. Every spelling mistake is found here.
 
-use proc_macro2::Span;
+use proc_macro2::{Span, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
@@ -20,7 +20,6 @@ pub(crate) struct FieldAttr {
     pub(crate) rest: Option<Span>,
     pub(crate) other: Option<Span>,
     pub(crate) repeated: Option<Span>,
-    pub(crate) or_padding: Option<Span>,
     pub(crate) send_only: Option<Span>,
     pub(crate) receive_only: Option<Span>,
     pub(crate) since: Option<LitStr>,
@@ -39,8 +38,8 @@ pub(crate) struct ContainerAttr {
     pub(crate) pads: Vec<Path>,
 }
 
-const FIELD_KEYS: &str = "a kernel constant, `flatten`, `rest`, `other`, `repeated`, `or_padding`, `send_only`, \
-     `receive_only`, `since = \"6.14\"` or `also_before = CONST`";
+const FIELD_KEYS: &str = "a kernel constant, `flatten`, `rest`, `other`, `repeated`, `send_only`, `receive_only`, \
+     `since = \"6.14\"` or `also_before = CONST`";
 const CONTAINER_KEYS: &str = "`transparent`, `layout`, `pad(CONST)` or `crate = path`";
 
 impl FieldAttr {
@@ -64,7 +63,6 @@ impl FieldAttr {
             "rest" => &mut self.rest,
             "other" => &mut self.other,
             "repeated" => &mut self.repeated,
-            "or_padding" => &mut self.or_padding,
             "send_only" => &mut self.send_only,
             "receive_only" => &mut self.receive_only,
             "since" => {
@@ -92,7 +90,7 @@ impl FieldAttr {
             _ => {
                 ctxt.error(path, format!("unknown key `{word}`; expected {FIELD_KEYS}"));
                 self.broken = true;
-                return Ok(());
+                return skip_value(input);
             }
         };
         say_once(ctxt, slot, &path);
@@ -114,15 +112,6 @@ impl FieldAttr {
             self.constants.push((path, None));
         }
         Ok(())
-    }
-
-    /// Whether no `#[nla(…)]` says anything.
-    pub(crate) fn is_silent(&self) -> bool {
-        self.constants.is_empty()
-            && self.range.is_none()
-            && self.flatten.is_none()
-            && self.rest.is_none()
-            && self.other.is_none()
     }
 }
 
@@ -155,9 +144,18 @@ impl ContainerAttr {
             self.pads.extend(content.parse_terminated(Path::parse_mod_style, Token![,])?);
         } else {
             ctxt.error(&word, format!("unknown key `{word}`; expected {CONTAINER_KEYS}"));
+            skip_value(input)?;
         }
         Ok(())
     }
+}
+
+/// Passes over what an unknown key is said to be.
+fn skip_value(input: ParseStream<'_>) -> syn::Result<()> {
+    while !input.is_empty() && !input.peek(Token![,]) {
+        input.parse::<TokenTree>()?;
+    }
+    Ok(())
 }
 
 /// Kernel constants are upper case, keys are lower case: a misspelt key is told from a constant by its first letter.

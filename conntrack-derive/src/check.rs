@@ -3,12 +3,12 @@
 use quote::ToTokens;
 
 use crate::ctxt::Ctxt;
-use crate::model::{AlternativeKind, Container, Kind, Role};
+use crate::model::{AlternativeKind, Container, Direction, Kind, Role};
 
 pub(crate) fn check(ctxt: &Ctxt, container: &Container) {
     named_once(ctxt, container);
     kept_once(ctxt, container);
-    padding_has_a_constant(ctxt, container);
+    words_go_with_a_constant(ctxt, container);
     groups_are_plain(ctxt, container);
     places_are_declared(ctxt, container);
 }
@@ -42,10 +42,14 @@ fn kept_once(ctxt: &Ctxt, container: &Container) {
     }
 }
 
-fn padding_has_a_constant(ctxt: &Ctxt, container: &Container) {
+/// What is said of an attribute needs one.
+fn words_go_with_a_constant(ctxt: &Ctxt, container: &Container) {
     for member in container.kind.members() {
-        if member.or_padding && !matches!(member.role, Role::Attribute(_)) {
-            ctxt.push(syn::Error::new(member.span, "`or_padding` goes with one constant"));
+        if member.direction != Direction::Both && matches!(member.role, Role::Flatten) {
+            ctxt.push(syn::Error::new(
+                member.span,
+                "`send_only` and `receive_only` go with a constant: the flattened struct says it of its own",
+            ));
         }
         if member.since.is_some() && matches!(member.role, Role::Flatten | Role::Rest) {
             ctxt.push(syn::Error::new(member.span, "`since` goes with a constant"));
@@ -72,9 +76,18 @@ fn places_are_declared(ctxt: &Ctxt, container: &Container) {
         let Some(place) = &member.also_before else { continue };
         if !matches!((&container.kind, &member.role), (Kind::Nest(_), Role::Attribute(_))) {
             ctxt.push(syn::Error::new(member.span, "`also_before` goes with one constant, in a struct"));
-        } else if !members.iter().enumerate().any(|(other, member)| other != index && member.declares(place)) {
+        } else if member.direction == Direction::Send {
+            ctxt.push(syn::Error::new(member.span, "`also_before` is for decoding, and `send_only` is never decoded"));
+        } else if !members
+            .iter()
+            .enumerate()
+            .any(|(other, member)| other != index && member.direction != Direction::Send && member.declares(place))
+        {
             let name = place.to_token_stream();
-            ctxt.error(place, format!("`also_before` names the constant of another field, and `{name}` is not one"));
+            ctxt.error(
+                place,
+                format!("`also_before` names the constant of another field that is decoded, and `{name}` is not one"),
+            );
         }
     }
 }

@@ -6,7 +6,8 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::Type;
 
 use crate::model::{AlternativeKind, Container, Direction, Kind, Member, Role};
-use crate::tokens::{at, bindings, element, scope};
+use crate::numbers::sent;
+use crate::tokens::{at, element, scope};
 
 pub(crate) fn expand(container: &Container) -> TokenStream {
     let ident = &container.ident;
@@ -45,11 +46,11 @@ pub(crate) fn expand(container: &Container) -> TokenStream {
             quote!(match self { #(#arms)* })
         }
     };
-    let bindings = bindings(container);
+    let numbers = sent(container);
     scope(
         container,
         &quote! {
-            #bindings
+            #numbers
 
             #[automatically_derived]
             impl __nla::Encode for #ident {
@@ -67,9 +68,8 @@ fn encode_member(member: &Member, place: &TokenStream) -> TokenStream {
         return TokenStream::new();
     }
     let ty = &member.ty;
-    let value = quote_spanned!(at(ty)=> <#ty as __nla::EncodeField>::value);
-    let value = quote!(#value(#place));
-    let elements = quote_spanned!(at(ty)=> <#ty as __nla::List>::elements);
+    let value = quote_spanned!(at(ty)=> <#ty as __nla::EncodeField>::value(#place));
+    let elements = quote_spanned!(at(ty)=> <#ty as __nla::List>::elements(#place));
     match &member.role {
         Role::Attribute(constant) => {
             let number = &constant.local;
@@ -89,11 +89,11 @@ fn encode_member(member: &Member, place: &TokenStream) -> TokenStream {
         }
         Role::Repeated(constant) => {
             let number = &constant.local;
-            quote!(for __element in #elements(#place) { __writer.attribute(#number, __element); })
+            quote!(for __element in #elements { __writer.attribute(#number, __element); })
         }
         Role::Indexed { first, last } => {
             let (first, last) = (&first.local, &last.local);
-            quote!(__writer.indexed(#first, #last, #elements(#place));)
+            quote!(__writer.indexed(#first, #last, #elements);)
         }
         Role::Flatten => {
             let encode = quote_spanned!(at(ty)=> __nla::Encode::encode_attributes);
@@ -101,7 +101,7 @@ fn encode_member(member: &Member, place: &TokenStream) -> TokenStream {
         }
         Role::Rest => {
             let raw = raw(&element(ty), ty);
-            quote!(for __raw in #elements(#place) { #raw(__raw).encode(__writer); })
+            quote!(for __raw in #elements { #raw(__raw).encode(__writer); })
         }
     }
 }

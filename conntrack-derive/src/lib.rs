@@ -16,7 +16,8 @@
 //! ```
 //!
 //! The constants of connection tracking are in scope by themselves; those of another protocol are found where the
-//! struct stands. A misspelt constant and two fields with one number do not compile.
+//! struct stands. Of two with one name the one of connection tracking counts: `self::CTA_MARK` is your own. A misspelt
+//! constant and two fields with one number do not compile.
 //!
 //! # On a field
 //!
@@ -35,9 +36,11 @@
 //! |---|---|
 //! | `send_only` | only encoded; when decoding, it counts as not declared |
 //! | `receive_only` | only decoded |
-//! | `or_padding` | without a payload it is alignment padding and ignored |
 //! | `since = "6.14"` | the kernel that brought it: documentation |
 //! | `also_before = CONST` | some messages have it in front of that attribute instead: fast decoding looks for it there too |
+//!
+//! An attribute without payload, where the type has no empty payload, is padding and skipped: a machine that aligns
+//! 64-bit values puts one in front of them, whose number can be that of another attribute.
 //!
 //! A field that is `send_only` when decoded, or `rest` when nothing is left, takes its `Default`.
 //!
@@ -63,6 +66,7 @@ mod decode;
 mod encode;
 mod fallback;
 mod model;
+mod numbers;
 mod schema;
 mod tokens;
 

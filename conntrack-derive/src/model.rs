@@ -38,7 +38,6 @@ pub(crate) struct Member {
     pub(crate) doc: String,
     pub(crate) role: Role,
     pub(crate) direction: Direction,
-    pub(crate) or_padding: bool,
     pub(crate) since: Option<LitStr>,
     /// The constant of the field in front of which it is expected too.
     pub(crate) also_before: Option<Path>,
@@ -91,7 +90,7 @@ pub(crate) struct Constant {
 impl Constant {
     /// `CTA_MARK`
     pub(crate) fn name(&self) -> String {
-        self.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default()
+        self.path.segments.last().map(|segment| segment.ident.unraw().to_string()).unwrap_or_default()
     }
 }
 
@@ -100,7 +99,7 @@ struct Locals(usize);
 
 impl Locals {
     fn bind(&mut self, path: Path) -> Constant {
-        let local = Ident::new(&format!("__T{}", self.0), path.span());
+        let local = Ident::new(&format!("__T{}", self.0), path.span().resolved_at(Span::call_site()));
         self.0 += 1;
         Constant { path, local }
     }
@@ -119,11 +118,21 @@ impl Container {
                 Kind::Layout
             }
             (Data::Struct(data), Some(span), None) => transparent(ctxt, span, &data.fields),
-            (Data::Struct(_), None, Some(_)) => Kind::Layout,
+            (Data::Struct(data), None, Some(_)) => {
+                silent(
+                    ctxt,
+                    &data.fields,
+                    "the fields of a `layout` struct are copied as they are and name no attribute",
+                );
+                Kind::Layout
+            }
             (Data::Struct(data), None, None) => {
                 Kind::Nest(data.fields.iter().enumerate().filter_map(|f| member(ctxt, &mut locals, f)).collect())
             }
             (Data::Enum(data), None, None) => {
+                if data.variants.is_empty() {
+                    ctxt.error(&input.ident, "an enum is one of its variants, and this one has none");
+                }
                 Kind::Choice(data.variants.iter().filter_map(|v| alternative(ctxt, &mut locals, v)).collect())
             }
             (Data::Enum(data), _, _) => {
@@ -138,6 +147,9 @@ impl Container {
                 Kind::Choice(Vec::new())
             }
         };
+        if let (Kind::Transparent(_) | Kind::Layout, Some(pad)) = (&kind, attr.pads.first()) {
+            ctxt.error(pad, "`pad` is for a struct or an enum of attributes, and this one is a payload");
+        }
         Self {
             ident: input.ident.clone(),
             krate: attr.krate.unwrap_or_else(|| parse_quote!(::conntrack)),
@@ -154,11 +166,15 @@ fn transparent(ctxt: &Ctxt, span: Span, fields: &Fields) -> Kind {
         ctxt.push(syn::Error::new(span, "`transparent` is for a tuple struct with one field: `struct Mine(u32);`"));
         return Kind::Layout;
     };
-    let attr = FieldAttr::from_attrs(ctxt, &field.attrs);
-    if !attr.is_silent() {
-        ctxt.error(field, "the field of a `transparent` struct is the payload itself and names no attribute");
-    }
+    silent(ctxt, fields, "the field of a `transparent` struct is the payload itself and names no attribute");
     Kind::Transparent(Box::new(field.ty.clone()))
+}
+
+/// Refuses what fields say that are no attributes.
+fn silent(ctxt: &Ctxt, fields: &Fields, message: &str) {
+    for attr in fields.iter().flat_map(|field| &field.attrs).filter(|attr| attr.path().is_ident("nla")) {
+        ctxt.error(attr, message);
+    }
 }
 
 fn member(ctxt: &Ctxt, locals: &mut Locals, (index, field): (usize, &Field)) -> Option<Member> {
@@ -180,11 +196,11 @@ fn member(ctxt: &Ctxt, locals: &mut Locals, (index, field): (usize, &Field)) -> 
         (None, Some(_)) => Direction::Receive,
         (None, None) => Direction::Both,
     };
-    let (or_padding, since, also_before) = (attr.or_padding.is_some(), attr.since.clone(), attr.also_before.clone());
+    let (since, also_before) = (attr.since.clone(), attr.also_before.clone());
     let role = role(ctxt, locals, field, attr)?;
     let span = field.ident.as_ref().map_or_else(|| field.span(), Ident::span);
     let (ty, doc) = (field.ty.clone(), doc(&field.attrs));
-    Some(Member { access, ty, doc, role, direction, or_padding, since, also_before, span })
+    Some(Member { access, ty, doc, role, direction, since, also_before, span })
 }
 
 /// What the field is; exactly one of the ways to say it may be used.
@@ -247,7 +263,7 @@ fn alternative(ctxt: &Ctxt, locals: &mut Locals, variant: &Variant) -> Option<Al
         Fields::Unnamed(fields) if fields.unnamed.len() == 1 => fields.unnamed.first().map(|field| field.ty.clone()),
         _ => None,
     };
-    let misplaced = [attr.flatten, attr.rest, attr.repeated, attr.or_padding, attr.send_only, attr.receive_only];
+    let misplaced = [attr.flatten, attr.rest, attr.repeated, attr.send_only, attr.receive_only];
     let said_too_much = misplaced.iter().any(Option::is_some)
         || attr.range.is_some()
         || attr.also_before.is_some()
@@ -257,10 +273,18 @@ fn alternative(ctxt: &Ctxt, locals: &mut Locals, variant: &Variant) -> Option<Al
         ctxt.error(&variant.ident, VARIANT_FORMS);
         return None;
     }
+    if let Some(since) = attr.since.as_ref().filter(|_| attr.constants.is_empty()) {
+        ctxt.error(since, "`since` goes with a constant");
+    }
     let kind = match (&variant.fields, attr.constants.into_iter().next(), attr.other) {
-        (Fields::Named(fields), None, None) => AlternativeKind::Group(
-            fields.named.iter().enumerate().filter_map(|field| member(ctxt, locals, field)).collect(),
-        ),
+        (Fields::Named(fields), None, None) => {
+            if fields.named.is_empty() {
+                ctxt.error(&variant.ident, "a group has a field for each of its attributes, and this one has none");
+            }
+            AlternativeKind::Group(
+                fields.named.iter().enumerate().filter_map(|field| member(ctxt, locals, field)).collect(),
+            )
+        }
         (Fields::Unnamed(_), Some((path, _)), None) if payload.is_some() => {
             AlternativeKind::Attribute { constant: locals.bind(path), ty: Box::new(payload.take()?), since: attr.since }
         }

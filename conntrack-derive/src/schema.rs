@@ -3,13 +3,14 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::Type;
+use syn::ext::IdentExt;
 
 use crate::model::{AlternativeKind, Constant, Container, Direction, Kind, Member, Role};
 use crate::tokens::{at, element, value};
 
 /// The value of `Decode::SCHEMA`.
 pub(crate) fn schema(container: &Container) -> TokenStream {
-    let name = container.ident.to_string();
+    let name = container.ident.unraw().to_string();
     let doc = &container.doc;
     let choice = matches!(container.kind, Kind::Choice(_));
     let keeps_undeclared = match &container.kind {
@@ -26,7 +27,7 @@ pub(crate) fn schema(container: &Container) -> TokenStream {
                     let wire = wire(ty, &quote!(#ty));
                     let entry = Entry {
                         constant,
-                        field: alternative.ident.to_string(),
+                        field: alternative.ident.unraw().to_string(),
                         wire,
                         doc: &alternative.doc,
                         since: since.as_ref(),
@@ -36,7 +37,7 @@ pub(crate) fn schema(container: &Container) -> TokenStream {
                 }
                 AlternativeKind::Group(members) => members
                     .iter()
-                    .flat_map(|member| member_entries(member, &format!("{}.", alternative.ident)))
+                    .flat_map(|member| member_entries(member, &format!("{}.", alternative.ident.unraw())))
                     .collect(),
                 AlternativeKind::Other(_) => Vec::new(),
             })

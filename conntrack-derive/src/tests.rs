@@ -53,14 +53,14 @@ mod model_of {
                 /// What it is.
                 ///
                 /// More of it.
-                #[nla(CTA_MARK, receive_only, or_padding, since = "6.14")]
+                #[nla(CTA_MARK, receive_only, since = "6.14")]
                 mark: Option<u32>,
             }
         });
         let [mark] = members.as_slice() else { panic!() };
         assert!(matches!(&mark.role, Role::Attribute(constant) if constant.name() == "CTA_MARK"));
         assert_eq!((mark.name(), mark.doc.as_str()), ("mark".to_owned(), "What it is.\n\nMore of it."));
-        assert!(mark.direction == Direction::Receive && mark.or_padding);
+        assert!(mark.direction == Direction::Receive);
         assert_eq!(mark.since.as_ref().map(syn::LitStr::value).as_deref(), Some("6.14"));
     }
 
@@ -250,7 +250,7 @@ mod words {
 
     #[test]
     fn keys_that_a_variant_has_no_use_for() {
-        for key in [quote!(send_only), quote!(receive_only), quote!(or_padding), quote!(repeated)] {
+        for key in [quote!(send_only), quote!(receive_only), quote!(repeated)] {
             let found = mistakes(quote!(
                 enum Choice {
                     #[nla(A, #key)]
@@ -312,7 +312,7 @@ snapshots! {
             #[nla(CTA_ID)]
             id: FlowId,
             /// Optional.
-            #[nla(CTA_MARK, or_padding, since = "6.14")]
+            #[nla(CTA_MARK, since = "6.14")]
             mark: Option<u32>,
         }
     }

@@ -14,7 +14,7 @@ fn main() {
 #[derive(Debug, Decode)]
 #[allow(dead_code, reason = "decoding them is what is measured")]
 struct Marked {
-    #[nla(CTA_STATUS, or_padding)]
+    #[nla(CTA_STATUS)]
     status: Status,
     #[nla(CTA_MARK)]
     mark: Option<u32>,

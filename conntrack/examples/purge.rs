@@ -117,7 +117,7 @@ fn purge(args: &Args, mut output: Output, in_sandbox: bool) -> Result<(), Failur
 /// Of a flow, what tells how long it has been idle.
 #[derive(Debug, Decode)]
 struct Life {
-    #[nla(CTA_STATUS, or_padding)]
+    #[nla(CTA_STATUS)]
     status: Status,
     #[nla(CTA_TIMEOUT)]
     left: Option<Seconds>,

@@ -27,7 +27,7 @@ pub struct Flow {
     #[nla(CTA_ZONE)]
     pub zone: Option<u16>,
     /// What the flow has been through.
-    #[nla(CTA_STATUS, or_padding)]
+    #[nla(CTA_STATUS)]
     pub status: Status,
     /// The mark. Dumps always have it, zero too; events when it is not zero, and when it has changed over netlink.
     #[nla(CTA_MARK, also_before = CTA_TIMESTAMP_EVENT)]

@@ -136,6 +136,8 @@ pub mod __private {
     pub use std::{assert, matches, unreachable};
 
     pub use crate::codec::*;
-    pub use crate::uapi;
+    pub mod numbers {
+        pub use crate::uapi::numbers::*;
+    }
     pub use std::mem::size_of;
 }

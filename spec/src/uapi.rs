@@ -5,10 +5,15 @@
 /// Declares the constants of C enums, and lists them for whoever wants to compare them with a header.
 macro_rules! enums {
     ($($(#[$doc:meta])* enum $enum:ident: $type:ty { $($name:ident = $value:literal,)* })*) => {
-        $($(
-            #[doc = concat!("`enum ", stringify!($enum), "`")]
-            pub const $name: $type = $value;
-        )*)*
+        pub use self::numbers::*;
+
+        /// What generated code has in scope: these constants and nothing else.
+        pub(crate) mod numbers {
+            $($(
+                #[doc = concat!("`enum ", stringify!($enum), "`")]
+                pub const $name: $type = $value;
+            )*)*
+        }
 
         /// Every constant of this module, under the C enum that it belongs to.
         pub const ENUMS: &[(&str, &[(&str, u32)])] =

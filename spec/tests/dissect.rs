@@ -238,7 +238,7 @@ fn values_of_the_wrong_size() {
     assert_text(
         dissect(Flow::SCHEMA, &bytes),
         "
-CTA_STATUS                                0004 0003                             0 bytes, expected 4
+CTA_STATUS                                0004 0003                             padding
 CTA_MARK                                  0007 0008  00 00 00 (00)              3 bytes, expected 4
 CTA_USE                                   000b 000b  00 00 00 02 61 62 63 (00)  2 (excess bytes: 3)
 CTA_ZONE                                  0005 0012  00 (00 00 00)              1 bytes, expected 2

@@ -46,12 +46,18 @@ mod shadows {
     pub(crate) const None: () = ();
     pub(crate) const Ok: () = ();
     pub(crate) const Err: () = ();
+    pub(crate) const f0: () = ();
+    pub(crate) const f1: () = ();
     pub(crate) mod core {}
     pub(crate) mod std {}
     pub(crate) mod alloc {}
 }
 
 mod declared {
+    #![forbid(missing_docs, missing_debug_implementations, unreachable_pub, unused_variables)]
+    #![forbid(non_camel_case_types, dead_code, unused_mut, unreachable_code, unreachable_patterns, unused_results)]
+    #![forbid(clippy::unwrap_used, clippy::indexing_slicing, clippy::missing_inline_in_public_items)]
+
     #[allow(unused_imports, reason = "they are there to mislead")]
     use super::shadows::*;
     use super::{library, renamed};
@@ -87,8 +93,8 @@ mod declared {
         /// Sent.
         #[nla(CTA_ZONE, send_only, since = "2.6")]
         pub(super) zone: ::std::option::Option<u16>,
-        /// Or padding.
-        #[nla(CTA_TIMEOUT, or_padding)]
+        /// Wide.
+        #[nla(CTA_TIMEOUT)]
         pub(super) timeout: ::std::option::Option<u64>,
         /// The rest.
         #[nla(rest)]
@@ -125,6 +131,23 @@ mod declared {
         Other(library::codec::RawAttribute),
     }
 
+    /// Nothing of its own.
+    #[derive(Debug, PartialEq, renamed::Encode, renamed::Decode)]
+    #[nla(crate = renamed)]
+    pub(super) struct Flat {
+        /// What is sent.
+        #[nla(flatten)]
+        pub(super) one: One,
+        /// Nothing at all.
+        #[nla(flatten)]
+        pub(super) empty: Empty,
+    }
+
+    /// Nothing.
+    #[derive(Debug, PartialEq, renamed::Encode, renamed::Decode)]
+    #[nla(crate = renamed)]
+    pub(super) struct Empty {}
+
     /// A payload in a new type.
     #[derive(Debug, Clone, Copy, PartialEq, renamed::Encode, renamed::Decode)]
     #[nla(transparent, crate = "renamed")]
@@ -155,7 +178,7 @@ fn it_works_too() {
     use ::std::assert_eq;
     use ::std::option::Option::{None, Some};
     use ::std::result::Result::Ok;
-    use declared::{All, Flags, One, Open, Wrapped};
+    use declared::{All, Empty, Flags, Flat, One, Open, Wrapped};
     use library::codec::{Mode, decode_with, encode};
 
     declare!(Local, u32, CTA_MARK);
@@ -174,6 +197,9 @@ fn it_works_too() {
         rest: ::std::vec![],
     };
     assert_eq!(encode(&all).map(|bytes| decode_with(&bytes, Mode::Strict)), Ok(Ok(all)));
+
+    let flat = Flat { one: One::Labels([1, 2]), empty: Empty {} };
+    assert_eq!(encode(&flat).map(|bytes| decode_with(&bytes, Mode::Strict)), Ok(Ok(flat)));
 
     for open in [Open::Labels([1, 2]), Open::Other(library::codec::RawAttribute { kind: 9, payload: ::std::vec![1] })] {
         assert_eq!(encode(&open).map(|bytes| decode_with(&bytes, Mode::Strict)), Ok(Ok(open)));

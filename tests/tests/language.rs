@@ -2,7 +2,7 @@
 
 use conntrack::codec::{
     BoundedBytes, EncodeError, Entry, Mode, NLA_F_NESTED, Native, NulString, RawAttribute, Schema, SchemaAttribute,
-    Wire, decode, encode,
+    Wire, Writer, decode, encode,
 };
 use conntrack::{Decode, Encode, Flow, codec};
 use conntrack_tests::generate::bytes;
@@ -57,6 +57,10 @@ fn indexed_attributes_come_in_the_order_of_their_numbers() {
     let error = encode(&too_many).unwrap_err();
     assert_eq!(error, EncodeError::TooManyElements { count: 5, first: 10, last: 13 });
     assert_eq!(error.to_string(), "5 elements, the attributes 10 to 13 hold 4");
+    let mut bytes = Vec::new();
+    let mut writer = Writer::new(&mut bytes);
+    writer.indexed(13, 10, &[0_u8]);
+    assert_eq!(writer.finish().unwrap_err().to_string(), "1 elements, the attributes 13 to 10 hold 0");
 }
 
 #[test]
@@ -77,11 +81,20 @@ fn the_last_alternative_counts() {
 #[test]
 fn padding_is_skipped() {
     let value =
-        decoded(&[bytes(50, false, &[]), bytes(40, false, b"text\0"), bytes(40, false, &[]), bytes(50, false, &[])]);
-    assert_eq!(value.padded.as_deref(), Some("text"), "the empty attribute behind it is padding");
+        decoded(&[bytes(50, false, &[]), bytes(40, false, &[0, 7]), bytes(40, false, &[]), bytes(50, false, &[])]);
+    assert_eq!(value.padded, Some(7), "the empty attribute behind it is padding");
     assert_eq!(decoded(&[bytes(40, false, &[])]).padded, None);
-    // In front too, where the fast path would take it.
-    assert_eq!(encode(&decoded(&[bytes(40, false, &[])])).unwrap(), encode(&sample()).unwrap());
+    // Whatever the field is: one of several, an element, a variant.
+    let padding = [2, 10, 20, 30, 31, 42].map(|number| bytes(number, false, &[]));
+    assert_eq!(decoded(&padding), sample());
+    // What can be empty is there.
+    assert_eq!(decoded(&[bytes(41, false, &[])]).blob, Some(BoundedBytes::default()));
+    // Half a payload is none.
+    let error = decode::<Sample>(&sample_and(&[bytes(40, false, &[0])])).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("SAMPLE_PADDED: 1 bytes, expected 2 (at byte {})", encode(&sample()).unwrap().len() + 4)
+    );
 }
 
 #[test]
@@ -195,4 +208,36 @@ fn values_that_the_kernel_would_refuse_cannot_be_made() {
     );
     assert_eq!(BoundedBytes::<32>::new(&[0; 33]).unwrap_err().to_string(), "33 bytes, at most 32 fit");
     assert_eq!(conntrack::Labels::try_from([0; 17].as_slice()).unwrap_err().to_string(), "17 bytes, at most 16 fit");
+}
+
+mod own {
+    //! Names that the library has too, and names that are keywords.
+
+    use super::{Decode, Encode};
+
+    pub(super) const CTA_MARK: u16 = 300;
+    pub(super) const ENUMS: usize = 3;
+    #[expect(non_upper_case_globals, reason = "a keyword is lower case")]
+    pub(super) const r#type: u16 = 301;
+
+    #[derive(Debug, PartialEq, Encode, Decode)]
+    #[expect(non_camel_case_types, reason = "a keyword is lower case")]
+    pub(super) struct r#struct {
+        #[nla(self::CTA_MARK)]
+        pub(super) own: u8,
+        #[nla(CTA_MARK)]
+        pub(super) theirs: u8,
+        #[nla(self::r#type)]
+        pub(super) array: [u8; ENUMS],
+    }
+}
+
+#[test]
+fn names_that_others_have_too() {
+    let value = own::r#struct { own: 1, theirs: 2, array: [3; own::ENUMS] };
+    let expected = [bytes(own::CTA_MARK, false, &[1]), bytes(8, false, &[2]), bytes(own::r#type, false, &[3; 3])];
+    assert_eq!(encode(&value).unwrap(), expected.concat());
+    assert_eq!(decode_both_ways(&expected.concat(), Mode::Strict), Ok(value));
+    assert_eq!(own::r#struct::SCHEMA.name, "struct");
+    assert_eq!(entry(own::r#struct::SCHEMA, "type").field, "array");
 }

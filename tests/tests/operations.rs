@@ -252,6 +252,8 @@ fn timeouts_go_by_their_protocol() {
     assert_eq!(decode(&[&name, &l3, &l4, &data]), udp);
     assert_eq!(decode(&[&data, &name, &l4, &l3]), udp);
     assert_eq!(decode(&[&name, &l3, &tcp, &data, &l4]), udp, "the last one counts");
+    let padding = conntrack_tests::generate::bytes(3, false, &[]);
+    assert_eq!(decode(&[&name, &l3, &l4, &padding, &data]), udp);
     assert_eq!(decode(&[&name, &l3, &data, &tcp]), Ok(TcpTimeouts::new().syn_recv(Seconds(9)).into()));
     assert_eq!(decode(&[&name, &l3, &data]), Err("missing CTA_TIMEOUT_L4PROTO (at byte 0)".to_owned()));
     assert_eq!(decode(&[&name, &l3, &l4]), Err("missing CTA_TIMEOUT_DATA (at byte 0)".to_owned()));

@@ -33,7 +33,7 @@ pub(super) const PARALLEL: Contestant = Contestant {
 #[derive(Debug, Decode)]
 pub(crate) struct Marked {
     /// What has happened to it.
-    #[nla(CTA_STATUS, or_padding)]
+    #[nla(CTA_STATUS)]
     status: Status,
     /// Its mark.
     #[nla(CTA_MARK)]

@@ -55,7 +55,7 @@ pub(super) fn expand(container: &Container, alternatives: &[Alternative]) -> Tok
             vacant: vacant.unwrap_or_else(|| quote!(__nla::unreachable!())),
             in_order,
             arms,
-            otherwise: otherwise.unwrap_or_else(|| quote!(return __nla::Ok(false);)),
+            otherwise: otherwise.unwrap_or_else(|| quote!(false)),
             is_empty: quote!(__nla::matches!(__seen, __Seen::Nothing)),
             finish: quote! {
                 match (__value, __seen) {
@@ -89,6 +89,7 @@ impl Choice {
             #number => {
                 *__value = Self::#variant(#payload);
                 *__seen = __Seen::#state;
+                true
             }
         });
         self.finish.extend(quote!((_, __Seen::#state) => {}));
@@ -156,6 +157,7 @@ impl Choice {
                 *__value = Self::#variant(#from(__nla::From::from(__attribute)));
                 *__seen = __Seen::#state;
             }
+            true
         });
         self.finish.extend(quote!((_, __Seen::#state) => {}));
         self.vacant.get_or_insert_with(|| quote!(Self::#variant(#from(__nla::RawAttribute::vacant()))));

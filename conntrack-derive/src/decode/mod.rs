@@ -9,8 +9,9 @@ use quote::{format_ident, quote, quote_spanned};
 
 use self::slot::{Place, Slots, arms, finish, is_empty};
 use crate::model::{Constant, Container, Kind, Member, Role};
+use crate::numbers::received;
 use crate::schema::schema;
-use crate::tokens::{at, bindings, distinct, scope};
+use crate::tokens::{at, code_at, scope};
 
 pub(crate) fn expand(container: &Container) -> TokenStream {
     let items = match &container.kind {
@@ -36,14 +37,13 @@ struct Parts {
 fn implement(container: &Container, parts: &Parts) -> TokenStream {
     let ident = &container.ident;
     let Parts { seen, vacant, in_order, arms, otherwise, is_empty, finish } = parts;
-    let (bindings, distinct, schema) = (bindings(container), distinct(container), schema(container));
+    let (numbers, schema) = (received(container), schema(container));
     let pads = container.pads.iter().map(|pad| {
         let number = &pad.local;
-        quote!(#number => {})
+        quote!(#number => true,)
     });
     quote! {
-        #bindings
-        #distinct
+        #numbers
         #seen
 
         #[automatically_derived]
@@ -69,12 +69,11 @@ fn implement(container: &Container, parts: &Parts) -> TokenStream {
                 __attribute: __nla::Attribute<'_>,
                 __mode: __nla::Mode,
             ) -> __nla::Result<bool, __nla::DecodeError> {
-                match __attribute.number() {
+                __nla::Ok(match __attribute.number() {
                     #arms
                     #(#pads)*
                     _ => { #otherwise }
-                }
-                __nla::Ok(true)
+                })
             }
 
             #[inline(always)]
@@ -98,7 +97,7 @@ fn nest(container: &Container, members: &[Member]) -> TokenStream {
         },
         seen: {
             let name = &slot.name;
-            quote!(__seen.#name)
+            quote_spanned!(code_at(&slot.member.ty)=> __seen.#name)
         },
         unseen: {
             let name = &slot.name;
@@ -121,9 +120,12 @@ fn nest(container: &Container, members: &[Member]) -> TokenStream {
     });
     let rest = slots.received().find(|slot| matches!(slot.member.role, Role::Rest)).map(|slot| {
         let seen = &slot.place.seen;
-        quote!(#seen.push(__nla::From::from(__attribute));)
+        quote! {
+            #seen.push(__nla::From::from(__attribute));
+            true
+        }
     });
-    let undeclared = rest.unwrap_or_else(|| quote!(return __nla::Ok(false);));
+    let undeclared = rest.unwrap_or_else(|| quote!(false));
     let is_empty = slots.received().map(is_empty);
     let finish = slots.received().map(finish);
     implement(

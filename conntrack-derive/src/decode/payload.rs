@@ -3,6 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::Type;
+use syn::ext::IdentExt;
 
 use crate::model::Container;
 
@@ -33,7 +34,7 @@ pub(super) fn transparent(container: &Container, ty: &Type) -> TokenStream {
 
 pub(super) fn layout(container: &Container) -> TokenStream {
     let ident = &container.ident;
-    let name = ident.to_string();
+    let name = ident.unraw().to_string();
     quote! {
         #[automatically_derived]
         impl __nla::DecodePayload for #ident {

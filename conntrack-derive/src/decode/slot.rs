@@ -6,7 +6,7 @@ use syn::{Ident, Type};
 
 use super::join;
 use crate::model::{Constant, Direction, Member, Numbers, Role};
-use crate::tokens::{at, element, value};
+use crate::tokens::{at, code_at, element, value};
 
 /// A field, and what is noted of it while it is decoded.
 pub(super) struct Slot<'a> {
@@ -35,7 +35,8 @@ pub(super) struct Slots<'a> {
 impl<'a> Slots<'a> {
     pub(super) fn new(members: &'a [Member], place: impl Fn(&Slot<'a>) -> Place) -> Self {
         let slot = |(index, member)| {
-            let mut slot = Slot { member, name: format_ident!("f{index}"), place: Place::default() };
+            let mut slot =
+                Slot { member, name: format_ident!("__f{index}", span = code_at(&member.ty)), place: Place::default() };
             slot.place = place(&slot);
             slot
         };
@@ -56,11 +57,11 @@ impl<'a> Slots<'a> {
                 Role::Attribute(_) | Role::Either(_) => quote!(bool),
                 Role::Repeated(_) => {
                     let element = element(ty);
-                    quote!(__nla::Vec<#element>)
+                    quote_spanned!(at(ty)=> __nla::Vec<#element>)
                 }
                 Role::Indexed { .. } => {
                     let element = element(ty);
-                    quote!(__nla::Vec<(u16, #element)>)
+                    quote_spanned!(at(ty)=> __nla::Vec<(u16, #element)>)
                 }
                 Role::Flatten => {
                     let value = slot.value();
@@ -69,7 +70,11 @@ impl<'a> Slots<'a> {
                 Role::Rest => quote!(__nla::Vec<__nla::RawAttribute>),
             }
         });
-        let defaults = self.received().map(|slot| &slot.name);
+        let defaults = self.received().map(|slot| {
+            let name = &slot.name;
+            let default = quote_spanned!(at(&slot.member.ty)=> __nla::Default::default());
+            quote!(#name: #default)
+        });
         quote! {
             #[doc(hidden)]
             pub struct #name { #(#names: #types),* }
@@ -77,7 +82,7 @@ impl<'a> Slots<'a> {
             impl __nla::Default for #name {
                 #[inline(always)]
                 fn default() -> Self {
-                    Self { #(#defaults: __nla::Default::default()),* }
+                    Self { #(#defaults),* }
                 }
             }
         }
@@ -88,13 +93,15 @@ impl<'a> Slots<'a> {
         let fields = self.all.iter().map(|slot| {
             let (access, ty) = (&slot.member.access, &slot.member.ty);
             let vacant = match slot.member.role {
-                _ if slot.member.direction == Direction::Send => quote!(__nla::Default::default()),
+                _ if slot.member.direction == Direction::Send => {
+                    let default = quote_spanned!(at(ty)=> <#ty as __nla::Default>::default);
+                    quote!(#default())
+                }
                 Role::Attribute(_) | Role::Either(_) | Role::Flatten => {
                     let vacant = quote_spanned!(at(ty)=> <#ty as __nla::DecodeField>::vacant);
                     quote!(#vacant())
                 }
-                // Filled at the end, where one message says that it is no `Vec`.
-                Role::Repeated(_) | Role::Indexed { .. } => quote!(__nla::Default::default()),
+                Role::Repeated(_) | Role::Indexed { .. } => list(ty, &quote_spanned!(at(ty)=> __nla::Vec::new())),
                 Role::Rest => rest(ty, &quote!(__nla::Vec::new())),
             };
             quote!(#access: #vacant)
@@ -131,22 +138,17 @@ fn in_order(slot: &Slot<'_>) -> TokenStream {
     match &slot.member.role {
         Role::Attribute(constant) => {
             let number = &constant.local;
-            // Without a payload, it may be padding; an integer cannot be.
-            let padding = slot.member.or_padding.then(|| {
-                let wire = quote_spanned!(at(ty)=> <#value as __nla::DecodePayload>::WIRE);
-                quote!(&& (const { !#wire.can_be_empty() } || !__stream.next_is_empty()))
-            });
             if slot.place.is_fixed {
                 let decode = quote_spanned!(at(ty)=> <#value as __nla::DecodePayload>::decode_next_at);
                 return quote! {
-                    if #unseen #padding && #decode(#number, __stream, &mut #field) {
+                    if #unseen && #decode(#number, __stream, &mut #field) {
                         #seen = true;
                     }
                 };
             }
             let (next, set) = (next(ty, &value, constant), set(ty));
             quote! {
-                if #unseen #padding {
+                if #unseen {
                     if let __nla::Some(__new) = #next {
                         #set(&mut #field, __new);
                         #seen = true;
@@ -200,15 +202,13 @@ pub(super) fn arms(slot: &Slot<'_>) -> TokenStream {
         Role::Attribute(constant) => {
             let number = &constant.local;
             let (payload, set) = (decode_payload(ty, &value, constant), set(ty));
-            let guard = slot.member.or_padding.then(|| quote!(if !__attribute.payload().is_empty()));
-            let padding = slot.member.or_padding.then(|| quote!(#number => {}));
             quote! {
-                #number #guard => {
+                #number => {
                     let __new = #payload;
                     #set(&mut #field, __new);
                     #seen = true;
+                    true
                 }
-                #padding
             }
         }
         Role::Either(either) => either
@@ -223,6 +223,7 @@ pub(super) fn arms(slot: &Slot<'_>) -> TokenStream {
                         let __new = #from(#payload);
                         #set(&mut #field, __new);
                         #seen = true;
+                        true
                     }
                 }
             })
@@ -234,6 +235,7 @@ pub(super) fn arms(slot: &Slot<'_>) -> TokenStream {
                 #number => {
                     let __new = #payload;
                     #seen.push(__new);
+                    true
                 }
             }
         }
@@ -241,9 +243,10 @@ pub(super) fn arms(slot: &Slot<'_>) -> TokenStream {
             let payload = decode_payload(ty, &element(ty), first);
             let (first, last) = (&first.local, &last.local);
             quote! {
-                #first..=#last => {
+                __number if (#first..=#last).contains(&__number) => {
                     let __new = #payload;
-                    __nla::replace_element(&mut #seen, __attribute.number(), __new);
+                    __nla::replace_element(&mut #seen, __number, __new);
+                    true
                 }
             }
         }
@@ -251,12 +254,15 @@ pub(super) fn arms(slot: &Slot<'_>) -> TokenStream {
     }
 }
 
+/// The payload of the attribute at hand, as `value`. Padding changes nothing.
 pub(super) fn decode_payload(ty: &Type, value: &TokenStream, constant: &Constant) -> TokenStream {
     let name = constant.name();
+    let wire = quote_spanned!(at(ty)=> <#value as __nla::DecodePayload>::WIRE);
     let decode = quote_spanned!(at(ty)=> <#value as __nla::DecodePayload>::decode_payload);
     quote! {
         match #decode(__attribute.payload(), __mode) {
             __nla::Ok(__payload) => __payload,
+            __nla::Err(_) if #wire.is_padding(__attribute.payload()) => return __nla::Ok(true),
             __nla::Err(__error) => return __nla::Err(__error.within(#name)),
         }
     }
@@ -299,13 +305,25 @@ pub(super) fn finish(slot: &Slot<'_>) -> TokenStream {
                 }
             }
         }
-        Role::Indexed { .. } => quote!(#field = __nla::elements_in_order(#seen);),
-        Role::Repeated(_) => quote!(#field = #seen;),
+        Role::Indexed { .. } => {
+            let list = list(ty, &quote_spanned!(code_at(ty)=> __nla::elements_in_order(#seen)));
+            quote!(#field = #list;)
+        }
+        Role::Repeated(_) => {
+            let list = list(ty, seen);
+            quote!(#field = #list;)
+        }
         Role::Rest => {
             let rest = rest(ty, seen);
             quote!(#field = #rest;)
         }
     }
+}
+
+/// Elements, as the field has them.
+fn list(ty: &Type, elements: &TokenStream) -> TokenStream {
+    let from = quote_spanned!(at(ty)=> <#ty as __nla::List>::from_elements);
+    quote!(#from(#elements))
 }
 
 /// Undeclared attributes, as the field has them.

@@ -13,7 +13,7 @@ pub(crate) struct View {
     reply: Tuple,
     #[nla(CTA_ZONE)]
     zone: Option<u16>,
-    #[nla(CTA_STATUS, or_padding)]
+    #[nla(CTA_STATUS)]
     status: Status,
     #[nla(CTA_MARK)]
     mark: Option<u32>,

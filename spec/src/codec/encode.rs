@@ -98,7 +98,7 @@ pub enum EncodeError {
         length: usize,
     },
     /// More elements than there are attribute numbers for them.
-    #[error("{count} elements, the attributes {first} to {last} hold {capacity}", capacity = last.saturating_sub(*first).saturating_add(1))]
+    #[error("{count} elements, the attributes {first} to {last} hold {capacity}", capacity = (*first..=*last).len())]
     TooManyElements {
         /// Elements there are.
         count: usize,
@@ -169,7 +169,7 @@ impl<'a> Writer<'a> {
         for (number, element) in (first..=last).zip(elements) {
             self.attribute(number, element);
         }
-        if elements.len() > usize::from(last.saturating_sub(first)).saturating_add(1) {
+        if elements.len() > (first..=last).len() {
             self.fail(EncodeError::TooManyElements { count: elements.len(), first, last });
         }
     }

@@ -12,6 +12,10 @@ pub trait List {
     /// The elements, in order.
     #[doc(hidden)]
     fn elements(&self) -> &[Self::Element];
+
+    /// The list of these elements.
+    #[doc(hidden)]
+    fn from_elements(elements: Vec<Self::Element>) -> Self;
 }
 
 impl<T> List for Vec<T> {
@@ -20,6 +24,11 @@ impl<T> List for Vec<T> {
     #[inline(always)]
     fn elements(&self) -> &[T] {
         self
+    }
+
+    #[inline(always)]
+    fn from_elements(elements: Vec<T>) -> Self {
+        elements
     }
 }
 

@@ -12,6 +12,8 @@
 //! * attributes may come in any order; of two with the same number the last one counts, whole;
 //! * unknown attributes are skipped, unless the struct keeps them with `#[nla(rest)]`;
 //! * `NLA_F_NESTED` and `NLA_F_NET_BYTEORDER` are not looked at;
+//! * an attribute without payload is padding, and skipped, where the type has no empty payload: a machine that aligns
+//!   64-bit values puts some in front of them, with the number of `CTA_STATUS`;
 //! * an integer that is longer than its type is read from its first bytes, one that is shorter is an error;
 //! * fewer than four bytes behind the last attribute are ignored.
 //!

@@ -256,10 +256,17 @@ impl SchemaAttribute {
 }
 
 impl Wire {
-    /// Whether a payload of no bytes is one.
-    #[doc(hidden)]
+    /// Whether an attribute that is declared as this, and has this payload, only aligns the next one.
+    ///
+    /// On machines that align 64-bit values, the kernel puts an attribute without payload in front of some
+    /// (`nla_align_64bit`, `lib/nlattr.c`). Its number has a meaning of its own at times: that of `CTA_STATUS`.
     #[must_use]
-    pub const fn can_be_empty(&self) -> bool {
+    pub const fn is_padding(&self, payload: &[u8]) -> bool {
+        matches!(self, Self::Padding) || payload.is_empty() && !self.can_be_empty()
+    }
+
+    /// Whether a payload of no bytes is one.
+    const fn can_be_empty(&self) -> bool {
         match self {
             Self::Unsigned { size, .. } | Self::Signed { size, .. } | Self::Layout { size, .. } => *size == 0,
             Self::Named { of, .. } => of.can_be_empty(),

@@ -95,14 +95,6 @@ impl<'a> Stream<'a> {
         self.header().is_some_and(|(_, kind, _)| kind & NLA_TYPE_MASK == number)
     }
 
-    /// Whether the next attribute has no payload.
-    #[doc(hidden)]
-    #[inline(always)]
-    #[must_use]
-    pub fn next_is_empty(&self) -> bool {
-        self.header().is_some_and(|(length, ..)| length == NLA_HEADER)
-    }
-
     #[inline(always)]
     fn header(&self) -> Option<(usize, u16, &'a [u8])> {
         let (&[l0, l1, k0, k1], after) = self.rest.split_first_chunk::<NLA_HEADER>()?;

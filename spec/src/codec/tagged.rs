@@ -48,7 +48,11 @@ impl<Tag: DecodePayload + Copy> TaggedSeen<Tag> {
     ) -> Result<bool, DecodeError> {
         let ((tag, tag_name), (content, content_name)) = (T::TAG, T::CONTENT);
         if attribute.number() == tag {
-            self.tag = Some(Tag::decode_payload(attribute.payload(), mode).map_err(|error| error.within(tag_name))?);
+            match Tag::decode_payload(attribute.payload(), mode) {
+                Ok(tag) => self.tag = Some(tag),
+                Err(_) if Tag::WIRE.is_padding(attribute.payload()) => {}
+                Err(error) => return Err(error.within(tag_name)),
+            }
         } else if attribute.number() == content {
             if let Some(tag) = self.tag {
                 // In the kernel's order: only here is it known where the content stands, which an error tells.

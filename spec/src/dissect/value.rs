@@ -23,6 +23,7 @@ pub(super) fn meaning(wire: &Wire, payload: &[u8]) -> String {
 fn try_meaning(wire: &Wire, payload: &[u8]) -> Result<String, DecodeErrorKind> {
     let found = payload.len();
     match *wire {
+        _ if wire.is_padding(payload) => Ok("padding".to_owned()),
         Wire::Unsigned { size, order } => number(payload, size, order).map(|value| with_excess(value, found, size)),
         Wire::Signed { size, order } => {
             number(payload, size, order).map(|value| with_excess(number::signed(value, size), found, size))
@@ -41,8 +42,7 @@ fn try_meaning(wire: &Wire, payload: &[u8]) -> Result<String, DecodeErrorKind> {
         Wire::Text { max } => text(payload, max),
         Wire::Layout { size: expected, .. } if found < expected => Err(DecodeErrorKind::TooShort { found, expected }),
         Wire::Layout { name, size } => Ok(with_excess(name, found, size)),
-        Wire::Padding => Ok("padding".to_owned()),
-        Wire::Bytes { .. } | Wire::Nest(_) | Wire::Selected { .. } => Ok(String::new()),
+        Wire::Bytes { .. } | Wire::Nest(_) | Wire::Selected { .. } | Wire::Padding => Ok(String::new()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 const MY_MARK: u16 = conntrack::uapi::CTA_MARK;
 
-#[derive(conntrack::Decode)]
+#[derive(conntrack::Encode, conntrack::Decode)]
 struct Marked {
     #[nla(CTA_MARK)]
     mark: Option<u32>,

@@ -20,6 +20,21 @@ struct Declared(#[nla(CTA_MARK)] u32);
 
 #[derive(conntrack::Encode, conntrack::Decode)]
 #[nla(transparent)]
+struct Sent(#[nla(send_only)] u32);
+
+#[derive(conntrack::Encode, conntrack::Decode)]
+#[nla(layout)]
+struct Copied {
+    #[nla(CTA_MARK)]
+    mark: u32,
+}
+
+#[derive(conntrack::Encode, conntrack::Decode)]
+#[nla(transparent, pad(CTA_COUNTERS_PAD))]
+struct Padded(u32);
+
+#[derive(conntrack::Encode, conntrack::Decode)]
+#[nla(transparent)]
 enum Choice {
     #[nla(CTA_MARK)]
     Mark(u32),

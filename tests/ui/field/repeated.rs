@@ -1,9 +1,15 @@
 //! `repeated` where it cannot be.
 
-#[derive(conntrack::Decode)]
+struct Unknown;
+
+#[derive(conntrack::Encode, conntrack::Decode)]
 struct Lists {
     #[nla(CTA_MARK, repeated)]
     not_a_list: u32,
+    #[nla(CTA_ZONE, repeated)]
+    nothing: Unknown,
+    #[nla(CTA_TIMESTAMP..=CTA_LABELS)]
+    optional: Option<u32>,
 }
 
 #[derive(conntrack::Decode)]

@@ -6,7 +6,7 @@ struct Marked {
     mark: Option<conntrack::Mark>,
     #[nla(other)]
     other: conntrack::codec::RawAttribute,
-    #[nla(flatten, or_padding)]
+    #[nla(flatten, since = "6.1")]
     status: Option<conntrack::StatusFilter>,
     #[nla(rest)]
     rest: Vec<conntrack::codec::RawAttribute>,

@@ -12,6 +12,12 @@ struct Unknown {
     use_count: Option<u32>,
     #[nla(flatten, also_before = CTA_ID)]
     tuple: Tuple,
+    #[nla(CTA_ZONE, repeated, send_only)]
+    zones: Vec<u16>,
+    #[nla(CTA_SECMARK, also_before = CTA_ZONE)]
+    sec_mark: Option<u32>,
+    #[nla(CTA_TIMEOUT, send_only, also_before = CTA_ID)]
+    timeout: Option<u32>,
 }
 
 fn main() {}

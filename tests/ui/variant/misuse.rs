@@ -12,6 +12,12 @@ enum ProtoInfo {
         #[nla(CTA_PROTOINFO_DCCP_STATE)]
         state: u8,
     },
+    Empty {},
+    #[nla(since = "6.1")]
+    New {
+        #[nla(CTA_PROTOINFO_SCTP_STATE)]
+        state: u8,
+    },
     #[nla(flatten)]
     Flat(conntrack::Mark),
 }
