@@ -9,7 +9,8 @@ use crate::ctxt::Ctxt;
 
 pub(crate) fn decode(input: &DeriveInput) -> TokenStream {
     let items = quote! {
-        const SCHEMA: &'static __nla::Schema = &__nla::Schema { name: "", doc: "", entries: &[], choice: false, keeps_undeclared: false };
+        const SCHEMA: &'static __nla::Schema =
+            &__nla::Schema { name: "", doc: "", entries: &[], choice: false, keeps_undeclared: false };
         type Seen = ();
         fn vacant() -> Self {
             __nla::unreachable!()
