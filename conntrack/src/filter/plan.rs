@@ -3,8 +3,7 @@
 use std::net::IpAddr;
 
 use conntrack_spec::{
-    Family, FilterBits, FilterFlags, FilterIp, FilterProto, FilterTuple, FlowFilter, Mark, Protocol, Status,
-    StatusFilter,
+    Family, FilterBits, FilterFlags, FilterIp, FilterProto, FilterTuple, FlowFilter, Mark, Protocol, StatusFilter,
 };
 use ipnet::IpNet;
 
@@ -61,8 +60,7 @@ impl Filter {
         let mark = self.mark.map(|mark| Mark { value: mark.value, mask: Some(mark.mask) });
         let mut request = FlowFilter { mark, ..FlowFilter::default() };
         if let Some(status) = self.status {
-            // A mask of 0 is refused, and matches everything or nothing.
-            if kernel >= KernelVersion::STATUS_FILTER && status.mask != Status::empty() {
+            if kernel >= KernelVersion::STATUS_FILTER {
                 request.status = Some(StatusFilter { value: status.value, mask: Some(status.mask) });
             } else {
                 exact = false;
