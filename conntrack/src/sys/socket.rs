@@ -9,6 +9,8 @@ use rustix::net::sockopt::{self, Timeout};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustix::thread::LinkNameSpaceType;
 
+use super::thread::on_own_thread;
+
 /// A netlink protocol (`include/uapi/linux/netlink.h`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
@@ -70,8 +72,7 @@ impl Socket {
             rustix::thread::move_into_link_name_space(namespace, Some(LinkNameSpaceType::Network))?;
             Self::open(protocol)
         };
-        std::thread::scope(|scope| scope.spawn(open).join())
-            .unwrap_or_else(|_| Err(io::Error::other("the thread that enters the namespace panicked")))
+        on_own_thread(open)?
     }
 
     /// Opens a netfilter socket in the namespace of this one, wherever the calling thread is by now.
@@ -197,4 +198,33 @@ fn is_same_file(a: &OwnedFd, b: &OwnedFd) -> io::Result<bool> {
 /// Calls again what a signal interrupted.
 pub(super) fn retry<T>(call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
     Ok(rustix::io::retry_on_intr(call)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+    use std::fs::File;
+    use std::process::Command;
+
+    use super::*;
+
+    /// Makes the stacks of threads as large as it says.
+    const STACK: &str = "RUST_MIN_STACK";
+
+    #[test]
+    fn a_thread_that_cannot_be_started_is_an_error() {
+        let test = concat!(module_path!(), "::a_thread_that_cannot_be_started_is_an_error");
+        let (_, test) = test.split_once("::").unwrap();
+        if env::var_os(STACK).is_none() {
+            // Again, on the one thread of a process of its own: no machine has room for the stack of another.
+            let mut again = Command::new(env::current_exe().unwrap());
+            again.args([test, "--exact", "--test-threads=1"]).env(STACK, (usize::MAX / 2).to_string());
+            let output = again.output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+            return;
+        }
+        let namespace = File::open("/proc/thread-self/ns/net").unwrap();
+        let error = Socket::open_in(Protocol::Netfilter, namespace.as_fd()).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EAGAIN), "{error}");
+    }
 }
