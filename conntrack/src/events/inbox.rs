@@ -126,10 +126,9 @@ impl Inbox {
     /// Goes on to the next datagram with something in it. False if there is none.
     #[inline]
     fn next_datagram(&mut self) -> bool {
-        const KERNEL: u32 = 0;
         while let Some(datagram) = self.datagrams.get(self.next) {
             self.next = self.next.saturating_add(1);
-            if datagram.sender != KERNEL {
+            if !datagram.is_from_kernel() {
                 self.counters.spoofed += 1;
                 continue;
             }

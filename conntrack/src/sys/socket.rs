@@ -4,8 +4,9 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::netlink::{self, SocketAddrNetlink};
-use rustix::net::sockopt::{self, Timeout};
+use rustix::net::sockopt;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustix::thread::LinkNameSpaceType;
 
@@ -44,6 +45,11 @@ pub struct Received {
 }
 
 impl Received {
+    /// Whether the kernel sent it, and no other process.
+    pub(crate) const fn is_from_kernel(&self) -> bool {
+        self.sender == 0
+    }
+
     /// Whether the datagram did not fit.
     pub const fn is_truncated(&self) -> bool {
         self.whole > self.length
@@ -101,19 +107,10 @@ impl Socket {
         if sent == datagram.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
     }
 
-    /// Receives one datagram, waiting for it as long as [`set_receive_timeout`](Self::set_receive_timeout) says, or
-    /// until a signal comes: `Interrupted`. Called again, it waits the whole time again.
-    pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        Ok(self.receive_with(buffer, RecvFlags::TRUNC)?)
-    }
-
     /// Receives one datagram that is there already; `WouldBlock` if none is.
     pub(crate) fn receive_now(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        retry(|| self.receive_with(buffer, RecvFlags::TRUNC | RecvFlags::DONTWAIT))
-    }
-
-    fn receive_with(&self, buffer: &mut [u8], flags: RecvFlags) -> rustix::io::Result<Received> {
-        let (length, whole, sender) = rustix::net::recvfrom(&self.fd, &mut *buffer, flags)?;
+        let flags = RecvFlags::TRUNC | RecvFlags::DONTWAIT;
+        let (length, whole, sender) = retry(|| rustix::net::recvfrom(&self.fd, &mut *buffer, flags))?;
         let sender = sender.map(SocketAddrNetlink::try_from).transpose()?;
         Ok(Received {
             length: length.min(whole),
@@ -124,9 +121,18 @@ impl Socket {
         })
     }
 
-    /// How long a receive waits before it fails with `WouldBlock`; `None` is for ever.
-    pub(crate) fn set_receive_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        Ok(sockopt::set_socket_timeout(&self.fd, Timeout::Recv, timeout)?)
+    /// Waits until a receive would not block, or for as long. False if nothing is there by then; it can also be false
+    /// too early, after a signal.
+    pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
+        // Times too long for the kernel are for ever, or nearly so.
+        let timeout = timeout
+            .map(|timeout| Timespec::try_from(timeout).unwrap_or(Timespec { tv_sec: i64::from(u32::MAX), tv_nsec: 0 }));
+        let mut fds = [PollFd::new(self, PollFlags::IN)];
+        match rustix::event::poll(&mut fds, timeout.as_ref()) {
+            Ok(ready) => Ok(ready > 0),
+            Err(rustix::io::Errno::INTR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Asks for `bytes` of receive buffer, beyond the system's limit where that is allowed; says what it is then.
