@@ -108,9 +108,7 @@ impl Channel {
         mut on_reply: impl FnMut(usize, Message<'_>),
     ) -> Result<Vec<Option<Refusal>>, Error> {
         let first = self.take_numbers(starts.len());
-        for (seq, start) in (first..).zip(starts) {
-            set_seq(datagram.get_mut(*start..), seq);
-        }
+        number(datagram, starts, first);
         let mut exchange = BatchExchange::new(first, starts.len(), self.socket.port());
         let Some(last) = starts.last() else { return Ok(exchange.finish()) };
         self.clear();
@@ -253,6 +251,14 @@ impl Channel {
     }
 }
 
+/// Fills in the numbers of messages, `first` and those that follow it.
+fn number(datagram: &mut [u8], starts: &[usize], first: u32) {
+    // A range without an end would go beyond the last number to tell that there is one.
+    for (seq, start) in (first..=u32::MAX).zip(starts) {
+        set_seq(datagram.get_mut(*start..), seq);
+    }
+}
+
 /// Fills in a message's number: `struct nlmsghdr` has it at byte 8.
 fn set_seq(message: Option<&mut [u8]>, seq: u32) {
     if let Some(field) = message.and_then(|message| message.get_mut(8..)).and_then(<[u8]>::first_chunk_mut) {
@@ -315,6 +321,9 @@ pub(crate) fn refusal(subject: Subject, sent: &[u8], refused: Refusal) -> Error 
 
 #[cfg(test)]
 mod tests {
+    use conntrack_spec::codec;
+    use conntrack_spec::header::NlMsgHdr;
+
     use super::*;
     use crate::sys::signals::among_signals;
 
@@ -346,5 +355,19 @@ mod tests {
         let waited = channel.receive_before(&deadline);
         assert!(matches!(waited, Err(Error::Timeout(TIMEOUT))), "{waited:?}");
         assert!(matches!(deadline.left(), Err(Error::Timeout(TIMEOUT))));
+    }
+
+    #[test]
+    fn numbers_end_where_they_end() {
+        let mut channel = Channel::open().unwrap();
+        channel.seq = u32::MAX.saturating_sub(3);
+        let first = channel.take_numbers(3);
+        let mut datagram = [0; 3 * NlMsgHdr::SIZE];
+        number(&mut datagram, &[0, NlMsgHdr::SIZE, 2 * NlMsgHdr::SIZE], first);
+        let headers = datagram.chunks(NlMsgHdr::SIZE).map(|header| codec::decode_layout(header).unwrap());
+        let numbers: Vec<_> = headers.map(|header: NlMsgHdr| header.seq).collect();
+        assert_eq!(numbers, [u32::MAX - 2, u32::MAX - 1, u32::MAX]);
+        // And begin again behind 0.
+        assert_eq!(channel.take_numbers(1), 1);
     }
 }
