@@ -105,8 +105,8 @@ fn filters() -> [(&'static str, Filter); 6] {
             "tuples",
             Filter::new().udp().orig_src(v4(1, 0).ip()).orig_dst_port(53).reply_src(v4(2, 0).ip()).reply_src_port(53),
         ),
-        ("icmp", Filter::new().protocol(Protocol::ICMP).icmp_type(8).icmp_code(0).icmp_id(7)),
-        ("icmpv6", Filter::new().protocol(Protocol::ICMPV6).icmp_type(128).icmp_code(0).icmp_id(7)),
+        ("icmp", Filter::new().ipv4().protocol(Protocol::ICMP).icmp_type(8).icmp_code(0).icmp_id(7)),
+        ("icmpv6", Filter::new().ipv6().protocol(Protocol::ICMPV6).icmp_type(128).icmp_code(0).icmp_id(7)),
     ]
 }
 

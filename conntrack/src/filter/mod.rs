@@ -282,14 +282,9 @@ impl Filter {
     /// The one family that flows can have, if the criteria leave only one.
     pub(crate) fn only_family(&self) -> Result<Option<Family>, UsageError> {
         let of_net = |net: IpNet| Family::of(net.addr());
-        let of_protocol = match self.protocol {
-            Some(Protocol::ICMP) => Some(Family::IPV4),
-            Some(Protocol::ICMPV6) => Some(Family::IPV6),
-            _ => None,
-        };
         let mut only = None;
         let nets = [self.orig.src, self.orig.dst, self.reply.src, self.reply.dst].map(|net| net.map(of_net));
-        for family in [self.family, of_protocol].into_iter().chain(nets).flatten() {
+        for family in [self.family].into_iter().chain(nets).flatten() {
             if only.is_some_and(|only| only != family) {
                 return Err(UsageError::MixedFamilies("the filter"));
             }
