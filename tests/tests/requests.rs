@@ -170,6 +170,7 @@ fn a_flush_that_the_kernel_gets_wrong_is_not_asked_for() {
         (Filter::new().zone(1), KernelVersion::new(6, 8)),
         (Filter::new().ipv4().udp(), KernelVersion::new(6, 12)),
         (Filter::new().status(Status::ASSURED), KernelVersion::new(5, 15)),
+        (Filter::new().ipv4(), KernelVersion::OLDEST),
     ];
     for (filter, version) in since {
         let before = KernelVersion::new(version.major, version.minor - 1);

@@ -42,6 +42,10 @@ impl Filter {
         if self.is_all() {
             return Err(UsageError::FlushWithoutCriteria);
         }
+        // Kernels older than any that this is written for ignore even the family.
+        if kernel < KernelVersion::OLDEST {
+            return Ok(None);
+        }
         // The kernel compares tuples only when it knows the family. A flow is of one of the two, so that two flushes
         // are the same as one of both.
         let families = match self.only_family()? {
