@@ -61,6 +61,11 @@ impl Channel {
         self.socket.receive_buffer().map_err(Error::io("reading the receive buffer's size"))
     }
 
+    /// How many answers have room in the receive buffer if the kernel charges `bytes` for each; at least 1, at most `most`.
+    pub(crate) fn room_for_answers(&self, bytes: usize, most: usize) -> Result<usize, Error> {
+        Ok(self.receive_buffer()?.checked_div(bytes).unwrap_or(most).clamp(1, most))
+    }
+
     /// The size of the send buffer, as the kernel counts it.
     pub(crate) fn send_buffer(&self) -> Result<usize, Error> {
         self.socket.send_buffer().map_err(Error::io("reading the send buffer's size"))
