@@ -175,7 +175,7 @@ struct Limits {
 impl Limits {
     /// So many that the answers fit the receive buffer even if every entry is refused.
     fn of(channel: &Channel) -> Result<Self, Error> {
-        let (receive, send) = (channel.receive_buffer()?, channel.send_buffer()?);
-        Ok(Self { entries: (receive / ANSWER).clamp(1, MOST), bytes: send.saturating_sub(RESERVED) })
+        let entries = channel.room_for_answers(ANSWER, MOST)?;
+        Ok(Self { entries, bytes: channel.send_buffer()?.saturating_sub(RESERVED) })
     }
 }

@@ -95,7 +95,8 @@ pub enum UsageError {
         /// Of the mask.
         mask: Protocol,
     },
-    /// A zone in a tuple, where the kernel takes none; expectations have their master's, beside the tuples.
+    /// A zone in a tuple, where the kernel takes none: an expectation has its master's, and a flow's master the flow's,
+    /// beside the tuples.
     #[error("{0}: it has a zone of its own, which belongs beside it")]
     TupleZone(&'static str),
     /// A timeout that the kernel would count in less than 32 bits of jiffies, and so make a short one of it.
@@ -139,7 +140,7 @@ impl Check for NewFlow {
             return Err(UsageError::MixedProtocols { orig: self.orig.protocol(), reply: self.reply.protocol() });
         }
         if let Some(master) = &self.master {
-            check_tuple("the master", master)?;
+            same_family("the master", family, check_zoneless("the master", master)?)?;
         }
         one_zone(&[self.zone, self.orig.zone, self.reply.zone])?;
         let unsettable = Status::EXPECTED | Status::DYING;
@@ -191,6 +192,11 @@ fn check_tuple(what: &'static str, tuple: &Tuple) -> Result<Family, UsageError> 
         Some(l4) if !l4.is_tracked() => Err(UsageError::UntrackedIcmp(what)),
         _ => Ok(family),
     }
+}
+
+/// Checks a tuple for which the kernel takes no zone.
+fn check_zoneless(what: &'static str, tuple: &Tuple) -> Result<Family, UsageError> {
+    if tuple.zone.is_some() { Err(UsageError::TupleZone(what)) } else { check_tuple(what, tuple) }
 }
 
 fn same_family(what: &'static str, expected: Family, found: Family) -> Result<(), UsageError> {

@@ -23,9 +23,10 @@ use crate::version::KernelVersion;
 ///
 /// # Forks
 ///
-/// A process and its child after `fork(2)` have the same sockets, and each would read the other's answers: requests would
-/// then time out, though none would take another's answer for its own unless both sent the same number. So open another
-/// connection in the child, and leave the parent's alone. The sockets do not survive `execve(2)`.
+/// A process and its child after `fork(2)` have the same sockets and count their requests from the same number. Each may
+/// then take the other's answers for its own, and say that something was done which was not. So a connection must not be
+/// used on both sides: open another one in the child, and leave the parent's alone there. The sockets do not survive
+/// `execve(2)`.
 ///
 /// ```no_run
 /// use conntrack::{Changes, Conntrack, NewFlow};
@@ -196,8 +197,8 @@ impl Conntrack {
         self.execute(&request::update(&FlowUpdate { key: *key, changes: changes.clone() })?)
     }
 
-    /// Deletes the flow at a tuple, and only if it is the one that the key's id says (`IPCTNL_MSG_CT_DELETE`). False if
-    /// there is none.
+    /// Deletes the flow at a tuple, and only if it has the key's id, where the key has one (`IPCTNL_MSG_CT_DELETE`). False
+    /// if there is none. The id spares a later flow with the same tuple, but for [rare cases](crate::FlowId).
     ///
     /// # Errors
     /// The key makes no sense, or the kernel refuses.
@@ -213,8 +214,8 @@ impl Conntrack {
         self.execute(&request::flush_all())
     }
 
-    /// Deletes the flows that meet a filter, and no other: at once if the kernel can do exactly that, else one by one,
-    /// each guarded by its id.
+    /// Deletes the flows that meet a filter: at once if the kernel can do exactly that, else one by one, as
+    /// [`delete_matching`](Self::delete_matching) does.
     ///
     /// # Errors
     /// [`UsageError::FlushWithoutCriteria`](crate::UsageError::FlushWithoutCriteria) for a filter that selects
@@ -231,6 +232,10 @@ impl Conntrack {
 
     /// Deletes the flows that meet a filter and for which `predicate` holds: each is found by a dump and deleted by its
     /// tuple and id, many in one send. How many were deleted; memory use does not depend on that.
+    ///
+    /// A flow that has changed since it was found, so that it would not be selected any more, is deleted all the same.
+    /// Another one that has its tuple now is spared, but for the [rare cases](crate::FlowId) in which it has its
+    /// id, too.
     ///
     /// # Errors
     /// The filter contradicts itself, or the kernel refuses. Then some of the flows may be deleted.

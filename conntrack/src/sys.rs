@@ -11,6 +11,7 @@ pub(crate) mod namespace;
 #[cfg(test)]
 pub(crate) mod signals;
 pub(crate) mod socket;
+pub(crate) mod thread;
 
 /// The running kernel's release, such as `6.18.44-amd64`.
 pub(crate) fn kernel_release() -> String {

@@ -9,7 +9,7 @@ use crate::connection::Conntrack;
 use crate::dump::Dump;
 use crate::error::{Errno, Error};
 use crate::filter::Filter;
-use crate::netlink::{Channel, Refusal, Subject, refusal};
+use crate::netlink::{Refusal, Subject, refusal};
 use crate::request;
 
 /// Bytes of receive buffer that the kernel charges for an answer at most: it makes each in a page of its own
@@ -116,7 +116,7 @@ impl<T: Decode> Zeroing<'_, T> {
 
     /// Zeroes the next flows.
     fn advance(&mut self) -> Result<(), Error> {
-        let most = most(&self.ct.requests())?;
+        let most = self.ct.requests().room_for_answers(ANSWER, MOST)?;
         self.fill(most);
         let mut replies: Vec<Option<Result<T, Error>>> = Vec::new();
         replies.resize_with(self.sent.len(), || None);
@@ -188,8 +188,3 @@ impl<T: Decode> Iterator for Zeroing<'_, T> {
 }
 
 impl<T: Decode> FusedIterator for Zeroing<'_, T> {}
-
-/// How many answers have room in the receive buffer, whatever is in them.
-fn most(channel: &Channel) -> Result<usize, Error> {
-    Ok((channel.receive_buffer()? / ANSWER).clamp(1, MOST))
-}

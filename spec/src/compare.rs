@@ -4,7 +4,7 @@ use crate::Flow;
 
 impl Flow {
     /// Whether both are of one flow: its id, its original tuple and its zone. The id alone might be another flow's by
-    /// chance, the tuple alone that of a flow which came later.
+    /// chance, the tuple alone that of a flow which came later; such a flow hardly ever has [both](crate::FlowId).
     #[must_use]
     pub fn is_same_flow(&self, other: &Self) -> bool {
         self.id == other.id && self.orig == other.orig && self.zone == other.zone

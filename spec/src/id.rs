@@ -5,8 +5,12 @@ use conntrack_derive::{Decode, Encode};
 /// Identifies a flow for as long as it lives: a hash that only the kernel can compute, opaque, without a byte order.
 ///
 /// It is the same in dumps and events, differs after a reboot, and two flows can in theory have one, so compare the
-/// tuple as well. A delete that carries it fails with `ENOENT` if the flow at that tuple is another one by now; a get
-/// does not look at it.
+/// tuple as well. A delete that carries it fails with `ENOENT` if the flow at that tuple has another id; a get does not
+/// look at it.
+///
+/// The hash is of the flow's place in the kernel's memory and of its original tuple, its master and its namespace, and not
+/// of its reply tuple (`nf_ct_get_id`, `net/netfilter/nf_conntrack_core.c`). So a later flow with the same original tuple
+/// nearly always has another id. It has the same one if it got the same memory, as one may that is created at once.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 #[nla(transparent)]
 pub struct FlowId(pub [u8; 4]);

@@ -84,7 +84,7 @@ impl From<&Flow> for FlowKey {
 }
 
 impl Flow {
-    /// Names exactly this flow, in its zone and by its id.
+    /// Names this flow, in its zone and by its id, which a later flow with its tuple [hardly ever](FlowId) has.
     #[must_use]
     pub fn key(&self) -> FlowKey {
         // A zone of the original direction is in its tuple. One of the reply direction does not apply to this tuple.

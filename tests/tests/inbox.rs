@@ -1,6 +1,6 @@
 //! A listener without its socket.
 
-use conntrack::events::{Inbox, Received};
+use conntrack::events::{Inbox, Queue, Received};
 use conntrack::{Error, Event, Filter, Flow};
 use conntrack_tests::captures;
 
@@ -46,4 +46,38 @@ fn the_next_datagram_of_a_length_that_did_not_fit_does() {
         count += 1;
     }
     assert_eq!(count, events.len() / event().len());
+}
+
+/// What the kernel charges for the event of a flow, and for that of an expectation.
+const FLOW: u32 = 1280;
+const EXPECTATION: u32 = 832;
+
+fn queue(bytes: u32) -> Queue {
+    Queue { bytes, dropped: 3 }
+}
+
+/// Whether the overrun comes behind a receive that left this much of what was there.
+fn ends(before: u32, after: u32) -> bool {
+    let mut inbox = Inbox::new(Filter::all());
+    inbox.congested(queue(before));
+    received(&mut inbox, &event(), 0);
+    inbox.queue(queue(after));
+    assert!(!matches!(inbox.take::<Flow>(), None | Some(Ok(Event::Overrun { .. }) | Err(_))), "the event comes first");
+    let overrun = inbox.take::<Flow>();
+    assert!(matches!(overrun, None | Some(Ok(Event::Overrun { lost: 3 }))), "{overrun:?}");
+    assert_ne!(inbox.is_congested(), overrun.is_some());
+    overrun.is_some()
+}
+
+#[test]
+fn an_overrun_stands_before_what_came_behind_the_gap() {
+    assert!(!ends(2 * FLOW, FLOW));
+    assert!(!ends(FLOW + EXPECTATION, FLOW));
+    assert!(!ends(FLOW + EXPECTATION, EXPECTATION));
+    assert!(ends(FLOW, 0));
+    // By now, new ones are there.
+    for new in [EXPECTATION, FLOW, 2 * EXPECTATION, 2 * FLOW] {
+        assert!(ends(FLOW, new), "{new}");
+        assert!(ends(EXPECTATION, new), "{new}");
+    }
 }

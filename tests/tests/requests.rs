@@ -105,8 +105,8 @@ fn filters() -> [(&'static str, Filter); 6] {
             "tuples",
             Filter::new().udp().orig_src(v4(1, 0).ip()).orig_dst_port(53).reply_src(v4(2, 0).ip()).reply_src_port(53),
         ),
-        ("icmp", Filter::new().protocol(Protocol::ICMP).icmp_type(8).icmp_code(0).icmp_id(7)),
-        ("icmpv6", Filter::new().protocol(Protocol::ICMPV6).icmp_type(128).icmp_code(0).icmp_id(7)),
+        ("icmp", Filter::new().ipv4().protocol(Protocol::ICMP).icmp_type(8).icmp_code(0).icmp_id(7)),
+        ("icmpv6", Filter::new().ipv6().protocol(Protocol::ICMPV6).icmp_type(128).icmp_code(0).icmp_id(7)),
     ]
 }
 
@@ -137,6 +137,27 @@ fn flush() {
 }
 
 #[test]
+fn what_every_flow_meets_is_no_criterion() {
+    let all = [
+        Filter::new().mark_masked(0, 0),
+        Filter::new().mark(7).mark_masked(0, 0),
+        Filter::new().status(Status::empty()),
+        Filter::new().without_status(Status::empty()),
+        "mark=0/0 status=0".parse().unwrap(),
+    ];
+    for filter in all {
+        assert!(filter.is_all(), "{filter:?}");
+        assert_eq!(filter.plan_flush(KERNEL), Err(UsageError::FlushWithoutCriteria), "{filter:?}");
+    }
+    // What no flow meets is one.
+    let none = Filter::new().mark_masked(7, 0);
+    let plans = none.plan_flush(KERNEL).unwrap().expect("the kernel can do it");
+    assert_eq!(plans[0].request.mark, Some(Mark { value: 7, mask: Some(0) }));
+    assert_eq!("mark=7/0".parse(), Ok(none));
+    assert!("mark=0/0 mark=7".parse::<Filter>().is_err());
+}
+
+#[test]
 fn a_flush_that_the_kernel_gets_wrong_is_not_asked_for() {
     let address = Filter::new().orig_src(v6(1, 0).ip());
     let port = Filter::new().ipv4().protocol(Protocol::SCTP).orig_dst_port(1);
@@ -149,6 +170,7 @@ fn a_flush_that_the_kernel_gets_wrong_is_not_asked_for() {
         (Filter::new().zone(1), KernelVersion::new(6, 8)),
         (Filter::new().ipv4().udp(), KernelVersion::new(6, 12)),
         (Filter::new().status(Status::ASSURED), KernelVersion::new(5, 15)),
+        (Filter::new().ipv4(), KernelVersion::OLDEST),
     ];
     for (filter, version) in since {
         let before = KernelVersion::new(version.major, version.minor - 1);

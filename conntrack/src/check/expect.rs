@@ -1,9 +1,9 @@
 //! Expectations.
 
-use conntrack_spec::{ExpectKey, ExpectMaster, ExpectTuples, ExpectUpdate, Family, NewExpect, Tuple};
+use conntrack_spec::{ExpectKey, ExpectMaster, ExpectTuples, ExpectUpdate, Family, NewExpect};
 
 use super::policy::check_timeout;
-use super::{Check, UsageError, check_tuple, same_family};
+use super::{Check, UsageError, check_zoneless, same_family};
 
 impl Check for ExpectTuples {
     fn check(&self) -> Result<Family, UsageError> {
@@ -42,8 +42,4 @@ impl Check for ExpectMaster {
     fn check(&self) -> Result<Family, UsageError> {
         check_zoneless("the master", &self.tuple)
     }
-}
-
-fn check_zoneless(what: &'static str, tuple: &Tuple) -> Result<Family, UsageError> {
-    if tuple.zone.is_some() { Err(UsageError::TupleZone(what)) } else { check_tuple(what, tuple) }
 }

@@ -21,10 +21,11 @@ pub enum Event<T = Flow> {
     ExpectNew(Expect, Origin),
     /// A flow is no longer expected: it came, or too much time has passed, or the expectation was deleted.
     ExpectDestroy(Expect, Origin),
-    /// Here, events are missing: the receive buffer was full.
+    /// Events are missing: the receive buffer was full.
     ///
-    /// All events before this one are without a gap since the last overrun; the missing ones happened before all that
-    /// follow. So whoever keeps a state compares it with a dump now, as [`Mirror`](crate::Mirror) does.
+    /// They are missing here, or in rare cases that [`Inbox`](crate::events::Inbox) tells of, a few events away. All of
+    /// them have happened by now. So whoever keeps a state compares it with a dump now, as [`Mirror`](crate::Mirror)
+    /// does.
     Overrun {
         /// How many messages are missing, of those that the filter lets through. 0 if the kernel ran out of memory before
         /// it could even make one.

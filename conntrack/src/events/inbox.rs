@@ -22,6 +22,10 @@ pub use crate::sys::socket::Received;
 /// Room for a datagram: far more than connection tracking ever puts into an event.
 const SIZE: usize = 8 * 1024;
 
+/// Less than the kernel charges for any message: `struct sk_buff` and `struct skb_shared_info` take as much where pointers
+/// have 64 bits. Where they have 32, both are smaller, but no less than 512 is allocated for a message and the latter.
+const LEAST_CHARGE: u32 = 576;
+
 const NEW: u16 = kind(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_NEW);
 const DESTROY: u16 = kind(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE);
 const EXPECT_NEW: u16 = kind(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_NEW);
@@ -61,7 +65,15 @@ pub struct EventCounters {
 /// The kernel says `ENOBUFS` before it hands out the messages that had been queued when the first one was lost, and
 /// until all those are read, it drops everything new. So the gap is where the queue is found empty next, and that is
 /// where [`Event::Overrun`] stands. For this the inbox wants to know the state of the
-/// [queue](Self::queue) while it [is congested](Self::is_congested).
+/// [queue](Self::queue) while it [is congested](Self::is_congested), after each single receive.
+///
+/// If something new is in the queue before it is looked at, it has shrunk by less than a message. That is not seen if
+/// the last old message had room in it for the new ones with all their overhead, as the event of a flow has not, for
+/// which the kernel charges 1280 bytes. Where it is not seen, new events stand before the overrun, until a later
+/// look at the queue tells.
+///
+/// If the kernel had no memory to make an event, it says `ENOBUFS` and goes on to queue others. Then the gap can be on
+/// either side of the overrun, among the events that were queued by then.
 #[derive(Debug)]
 pub struct Inbox {
     datagrams: Datagrams,
@@ -126,10 +138,9 @@ impl Inbox {
     /// Goes on to the next datagram with something in it. False if there is none.
     #[inline]
     fn next_datagram(&mut self) -> bool {
-        const KERNEL: u32 = 0;
         while let Some(datagram) = self.datagrams.get(self.next) {
             self.next = self.next.saturating_add(1);
-            if datagram.sender != KERNEL {
+            if !datagram.is_from_kernel() {
                 self.counters.spoofed += 1;
                 continue;
             }
@@ -158,12 +169,12 @@ impl Inbox {
         self.congestion.is_some()
     }
 
-    /// While it is congested: the state of the queue after a receive.
+    /// While it is congested: the state of the queue after a receive, of one datagram.
     pub fn queue(&mut self, queue: Queue) {
         if let Some(before) = &mut self.congestion {
-            // While there is congestion, nothing is added: each receive makes the queue shorter. If it did not, it
-            // has been empty in between.
-            if queue.bytes == 0 || queue.bytes >= before.bytes {
+            // While there is congestion, nothing is added: each receive makes the queue shorter, by a message. If it
+            // did not, it has been empty in between.
+            if queue.bytes == 0 || before.bytes.saturating_sub(queue.bytes) < LEAST_CHARGE {
                 self.end_congestion(queue);
             } else {
                 *before = queue;

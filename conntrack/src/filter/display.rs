@@ -22,9 +22,8 @@ impl fmt::Display for Filter {
             }
         }
         if let Some(Masked { value, mask }) = *status {
-            let (without, zero) = (mask - value, mask.is_empty());
-            let yes = (!value.is_empty() || zero).then(|| value.to_string());
-            let no = without.iter().map(|bit| format!("!{bit}"));
+            let yes = (!value.is_empty()).then(|| value.to_string());
+            let no = (mask - value).iter().map(|bit| format!("!{bit}"));
             let bits: Vec<_> = yes.into_iter().chain(no).collect();
             words.word("", "status", Some(bits.join(",").to_ascii_lowercase()))?;
         }

@@ -58,10 +58,17 @@ struct Side {
 }
 
 /// `given & mask == value`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Masked<T> {
     value: T,
     mask: T,
+}
+
+impl<T: Default + PartialEq> Masked<T> {
+    /// Without a mask and a value, everything meets it, and it is none.
+    fn criterion(self) -> Option<Self> {
+        Some(self).filter(|masked| *masked != Self::default())
+    }
 }
 
 /// A port, or a range of them.
@@ -233,28 +240,28 @@ impl Filter {
         self.mark_masked(mark, u32::MAX)
     }
 
-    /// Flows whose `mark & mask == value`.
+    /// Flows whose `mark & mask == value`: all of them, with two zeros, which are no criterion.
     #[must_use]
     pub fn mark_masked(mut self, value: u32, mask: u32) -> Self {
-        self.mark = Some(Masked { value, mask });
+        self.mark = Masked { value, mask }.criterion();
         self
     }
 
-    /// Flows that have all these status bits; more can be asked for in the same way.
+    /// Flows that have all these status bits; more can be asked for in the same way. No bits are no criterion.
     #[must_use]
     pub fn status(self, bits: Status) -> Self {
         self.add_status(bits, bits)
     }
 
-    /// Flows that have none of these status bits; more can be asked for in the same way.
+    /// Flows that have none of these status bits; more can be asked for in the same way. No bits are no criterion.
     #[must_use]
     pub fn without_status(self, bits: Status) -> Self {
         self.add_status(Status::empty(), bits)
     }
 
     fn add_status(mut self, value: Status, mask: Status) -> Self {
-        let so_far = self.status.unwrap_or(Masked { value: Status::empty(), mask: Status::empty() });
-        self.status = Some(Masked { value: (so_far.value - mask) | value, mask: so_far.mask | mask });
+        let so_far = self.status.unwrap_or_default();
+        self.status = Masked { value: (so_far.value - mask) | value, mask: so_far.mask | mask }.criterion();
         self
     }
 
@@ -275,14 +282,9 @@ impl Filter {
     /// The one family that flows can have, if the criteria leave only one.
     pub(crate) fn only_family(&self) -> Result<Option<Family>, UsageError> {
         let of_net = |net: IpNet| Family::of(net.addr());
-        let of_protocol = match self.protocol {
-            Some(Protocol::ICMP) => Some(Family::IPV4),
-            Some(Protocol::ICMPV6) => Some(Family::IPV6),
-            _ => None,
-        };
         let mut only = None;
         let nets = [self.orig.src, self.orig.dst, self.reply.src, self.reply.dst].map(|net| net.map(of_net));
-        for family in [self.family, of_protocol].into_iter().chain(nets).flatten() {
+        for family in [self.family].into_iter().chain(nets).flatten() {
             if only.is_some_and(|only| only != family) {
                 return Err(UsageError::MixedFamilies("the filter"));
             }

@@ -64,7 +64,9 @@ impl FromStr for Filter {
                 (name, None) => side(&mut filter.orig, name, &word)?,
             }
         }
-        Ok(filter)
+        // Kept until here, so that another word of the name is seen to be the second.
+        let (mark, status) = (filter.mark.and_then(Masked::criterion), filter.status.and_then(Masked::criterion));
+        Ok(Self { mark, status, ..filter })
     }
 }
 
@@ -110,7 +112,7 @@ fn number(text: &str) -> Option<u32> {
 }
 
 fn status(text: &str) -> Option<Masked<Status>> {
-    text.split(',').try_fold(Masked { value: Status::empty(), mask: Status::empty() }, |so_far, name| {
+    text.split(',').try_fold(Masked::<Status>::default(), |so_far, name| {
         let unwanted = name.strip_prefix('!');
         let bits: Status = unwanted.unwrap_or(name).parse().ok()?;
         let wanted = if unwanted.is_some() { Status::empty() } else { bits };

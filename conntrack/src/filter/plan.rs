@@ -3,8 +3,7 @@
 use std::net::IpAddr;
 
 use conntrack_spec::{
-    Family, FilterBits, FilterFlags, FilterIp, FilterProto, FilterTuple, FlowFilter, Mark, Protocol, Status,
-    StatusFilter,
+    Family, FilterBits, FilterFlags, FilterIp, FilterProto, FilterTuple, FlowFilter, Mark, Protocol, StatusFilter,
 };
 use ipnet::IpNet;
 
@@ -43,6 +42,10 @@ impl Filter {
         if self.is_all() {
             return Err(UsageError::FlushWithoutCriteria);
         }
+        // Kernels older than any that this is written for ignore even the family.
+        if kernel < KernelVersion::OLDEST {
+            return Ok(None);
+        }
         // The kernel compares tuples only when it knows the family. A flow is of one of the two, so that two flushes
         // are the same as one of both.
         let families = match self.only_family()? {
@@ -61,8 +64,7 @@ impl Filter {
         let mark = self.mark.map(|mark| Mark { value: mark.value, mask: Some(mark.mask) });
         let mut request = FlowFilter { mark, ..FlowFilter::default() };
         if let Some(status) = self.status {
-            // A mask of 0 is refused, and matches everything or nothing.
-            if kernel >= KernelVersion::STATUS_FILTER && status.mask != Status::empty() {
+            if kernel >= KernelVersion::STATUS_FILTER {
                 request.status = Some(StatusFilter { value: status.value, mask: Some(status.mask) });
             } else {
                 exact = false;
@@ -75,7 +77,7 @@ impl Filter {
         }
         if self.asks_tuple() {
             if family != Family::UNSPEC && kernel >= tuples_since {
-                exact &= self.plan_tuples(family, &mut request);
+                exact &= self.plan_tuples(&mut request);
             } else {
                 exact = false;
             }
@@ -89,9 +91,9 @@ impl Filter {
     }
 
     /// Fills in the tuples; false if something of them is left to check.
-    fn plan_tuples(&self, family: Family, request: &mut FlowFilter) -> bool {
-        let orig = self.orig.plan(family, self.protocol, true);
-        let reply = self.reply.plan(family, self.protocol, false);
+    fn plan_tuples(&self, request: &mut FlowFilter) -> bool {
+        let orig = self.orig.plan(self.protocol, true);
+        let reply = self.reply.plan(self.protocol, false);
         let flags = FilterFlags { orig: orig.flags(), reply: reply.flags() };
         if flags != FilterFlags::default() {
             request.filter = Some(flags);
@@ -136,7 +138,7 @@ impl PlannedSide {
 
 impl Side {
     /// `owns_protocol`: the protocol is the same both ways and asked for once.
-    fn plan(&self, family: Family, protocol: Option<Protocol>, owns_protocol: bool) -> PlannedSide {
+    fn plan(&self, protocol: Option<Protocol>, owns_protocol: bool) -> PlannedSide {
         let mut side = PlannedSide {
             bits: FilterBits::empty(),
             ip: FilterIp::default(),
@@ -157,16 +159,16 @@ impl Side {
         side.proto.src_port = side.take(self.src_port, port, FilterBits::SRC_PORT);
         side.proto.dst_port = side.take(self.dst_port, port, FilterBits::DST_PORT);
 
-        if family == Family::IPV4 {
-            let (id, code) = (|id| icmp(protocol, Protocol::ICMP, id), |code| icmp(protocol, Protocol::ICMP, code));
-            side.proto.icmp_id = side.take(self.icmp_id, id, FilterBits::ICMP_ID);
-            side.proto.icmp_type = side.take(self.icmp_type, code, FilterBits::ICMP_TYPE);
-            side.proto.icmp_code = side.take(self.icmp_code, code, FilterBits::ICMP_CODE);
+        if protocol == Some(Protocol::ICMPV6) {
+            side.proto.icmpv6_id = side.take(self.icmp_id, Some, FilterBits::ICMPV6_ID);
+            side.proto.icmpv6_type = side.take(self.icmp_type, Some, FilterBits::ICMPV6_TYPE);
+            side.proto.icmpv6_code = side.take(self.icmp_code, Some, FilterBits::ICMPV6_CODE);
         } else {
-            let (id, code) = (|id| icmp(protocol, Protocol::ICMPV6, id), |code| icmp(protocol, Protocol::ICMPV6, code));
-            side.proto.icmpv6_id = side.take(self.icmp_id, id, FilterBits::ICMPV6_ID);
-            side.proto.icmpv6_type = side.take(self.icmp_type, code, FilterBits::ICMPV6_TYPE);
-            side.proto.icmpv6_code = side.take(self.icmp_code, code, FilterBits::ICMPV6_CODE);
+            // Without the protocol, the kernel refuses them.
+            let is_icmp = protocol == Some(Protocol::ICMP);
+            side.proto.icmp_id = side.take(self.icmp_id, |id| is_icmp.then_some(id), FilterBits::ICMP_ID);
+            side.proto.icmp_type = side.take(self.icmp_type, |kind| is_icmp.then_some(kind), FilterBits::ICMP_TYPE);
+            side.proto.icmp_code = side.take(self.icmp_code, |code| is_icmp.then_some(code), FilterBits::ICMP_CODE);
         }
 
         let transport = side.bits - (FilterBits::IP_SRC | FilterBits::IP_DST);
@@ -176,9 +178,4 @@ impl Side {
         }
         side
     }
-}
-
-/// A criterion for ICMP, if the protocol is asked for as well, without which the kernel refuses it.
-fn icmp<T>(protocol: Option<Protocol>, icmp: Protocol, value: T) -> Option<T> {
-    (protocol == Some(icmp)).then_some(value)
 }

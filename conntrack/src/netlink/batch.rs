@@ -48,34 +48,25 @@ impl BatchExchange {
         self.done = true;
     }
 
-    /// Takes a message into account; one that answers none of the requests changes nothing.
+    /// Takes a message into account. If it is something that a request asked for, and not its success or refusal, this
+    /// says which request's; a message that answers none of them changes nothing.
     ///
     /// # Errors
     /// A control message is too short.
-    pub fn take(&mut self, message: Message<'_>) -> Result<(), ProtocolError> {
+    pub fn take(&mut self, message: Message<'_>) -> Result<Option<usize>, ProtocolError> {
         let index = message.header.seq.wrapping_sub(self.first) as usize;
         let last = index.saturating_add(1) == self.refused.len();
-        let Some(slot) = self.refused.get_mut(index) else { return Ok(()) };
+        let Some(slot) = self.refused.get_mut(index) else { return Ok(None) };
         match Exchange::new(message.header.seq, self.port).take(message)? {
+            Answer::Reply(_) => return Ok(Some(index)),
             Answer::Done => self.done |= last,
             Answer::Refused(refusal) => {
                 *slot = Some(refusal);
                 self.done |= last;
             }
-            Answer::Reply(_) | Answer::Unrelated => {}
+            Answer::Unrelated => {}
         }
-        Ok(())
-    }
-
-    /// Which of the requests `message` is an answer to, beside success and refusal: something that was asked for.
-    #[must_use]
-    pub fn replied(&self, message: Message<'_>) -> Option<usize> {
-        let index = message.header.seq.wrapping_sub(self.first) as usize;
-        self.refused.get(index)?;
-        match Exchange::new(message.header.seq, self.port).take(message) {
-            Ok(Answer::Reply(_)) => Some(index),
-            _ => None,
-        }
+        Ok(None)
     }
 
     /// What became of each request, in order: `None` has succeeded.

@@ -43,9 +43,11 @@ impl Channel {
     /// How long the answers to a request may take; without a limit, for ever. Initially there is none.
     ///
     /// # Errors
-    /// The time is zero, or longer than the kernel can count.
+    /// The time is zero.
     pub fn set_timeout(&mut self, timeout: Option<Duration>) -> Result<(), Error> {
-        self.socket.set_receive_timeout(timeout).map_err(Error::io("setting the reply timeout"))?;
+        if timeout == Some(Duration::ZERO) {
+            return Err(Error::io("setting the reply timeout")(io::Error::from_raw_os_error(Errno::INVAL.0)));
+        }
         self.timeout = timeout;
         Ok(())
     }
@@ -57,6 +59,11 @@ impl Channel {
     /// The size of the receive buffer, as the kernel counts it.
     pub(crate) fn receive_buffer(&self) -> Result<usize, Error> {
         self.socket.receive_buffer().map_err(Error::io("reading the receive buffer's size"))
+    }
+
+    /// How many answers have room in the receive buffer if the kernel charges `bytes` for each; at least 1, at most `most`.
+    pub(crate) fn room_for_answers(&self, bytes: usize, most: usize) -> Result<usize, Error> {
+        Ok(self.receive_buffer()?.checked_div(bytes).unwrap_or(most).clamp(1, most))
     }
 
     /// The size of the send buffer, as the kernel counts it.
@@ -106,9 +113,7 @@ impl Channel {
         mut on_reply: impl FnMut(usize, Message<'_>),
     ) -> Result<Vec<Option<Refusal>>, Error> {
         let first = self.take_numbers(starts.len());
-        for (seq, start) in (first..).zip(starts) {
-            set_seq(datagram.get_mut(*start..), seq);
-        }
+        number(datagram, starts, first);
         let mut exchange = BatchExchange::new(first, starts.len(), self.socket.port());
         let Some(last) = starts.last() else { return Ok(exchange.finish()) };
         self.clear();
@@ -117,20 +122,21 @@ impl Channel {
         self.under_way = true;
         let deadline = Deadline::starting_now(self.timeout);
         while !exchange.is_done() {
-            let received = if exchange.may_be_all() { self.receive_now()? } else { Some(self.receive()?) };
+            let may_be_all = exchange.may_be_all();
+            let received =
+                if may_be_all { self.receive_now(&deadline)? } else { Some(self.receive_before(&deadline)?) };
             let Some(length) = received else {
                 exchange.refuse_all();
                 break;
             };
             for message in Messages::new(self.incoming(&(0..length))) {
                 let message = message?;
-                match exchange.replied(message) {
-                    Some(request) => on_reply(request, message),
-                    None => exchange.take(message)?,
+                if let Some(request) = exchange.take(message)? {
+                    on_reply(request, message);
                 }
             }
             if !exchange.is_done() {
-                deadline.check()?;
+                deadline.left()?;
             }
         }
         self.end();
@@ -168,18 +174,6 @@ impl Channel {
         }
     }
 
-    /// Receives a datagram of the kernel if one is there.
-    fn receive_now(&mut self) -> Result<Option<usize>, Error> {
-        loop {
-            match self.socket.receive_now(&mut self.incoming) {
-                Ok(received) if received.sender == KERNEL => return self.whole(received).map(Some),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-                Err(error) => return Err(Deadline::starting_now(None).or_io(error)),
-            }
-        }
-    }
-
     /// The request that was sent last.
     pub(crate) fn sent(&self) -> &[u8] {
         &self.outgoing
@@ -187,16 +181,31 @@ impl Channel {
 
     /// Receives the kernel's next datagram and says how long it is. What other processes send is dropped.
     pub(crate) fn receive(&mut self) -> Result<usize, Error> {
-        let deadline = Deadline::starting_now(self.timeout);
+        self.receive_before(&Deadline::starting_now(self.timeout))
+    }
+
+    fn receive_before(&mut self, deadline: &Deadline) -> Result<usize, Error> {
         loop {
-            match self.socket.receive(&mut self.incoming) {
-                Ok(received) if received.sender == KERNEL => return self.whole(received),
-                // Another process, or a signal, after which the system would wait the whole time again.
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(deadline.or_io(error)),
+            // The kernel answers before the send returns: there is hardly ever something to wait for.
+            if let Some(length) = self.receive_now(deadline)? {
+                return Ok(length);
             }
-            deadline.check()?;
+            self.socket.wait(deadline.left()?).map_err(failed)?;
+        }
+    }
+
+    /// Receives the kernel's next datagram if it is there.
+    fn receive_now(&mut self, deadline: &Deadline) -> Result<Option<usize>, Error> {
+        loop {
+            match self.socket.receive_now(&mut self.incoming) {
+                Ok(received) if received.is_from_kernel() => return self.whole(received).map(Some),
+                // Another process, which may go on for ever.
+                Ok(_) => {
+                    deadline.left()?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) => return Err(failed(error)),
+            }
         }
     }
 
@@ -222,7 +231,7 @@ impl Channel {
     ) -> Result<(), Error> {
         let deadline = Deadline::starting_now(self.timeout);
         loop {
-            let length = self.receive()?;
+            let length = self.receive_before(&deadline)?;
             for message in Messages::new(self.incoming(&(0..length))) {
                 match exchange.take(message?)? {
                     Answer::Reply(message) => on_reply(message),
@@ -238,10 +247,20 @@ impl Channel {
                         }
                         return Err(error);
                     }
-                    Answer::Unrelated => deadline.check()?,
+                    Answer::Unrelated => {
+                        deadline.left()?;
+                    }
                 }
             }
         }
+    }
+}
+
+/// Fills in the numbers of messages, `first` and those that follow it.
+fn number(datagram: &mut [u8], starts: &[usize], first: u32) {
+    // A range without an end would go beyond the last number to tell that there is one.
+    for (seq, start) in (first..=u32::MAX).zip(starts) {
+        set_seq(datagram.get_mut(*start..), seq);
     }
 }
 
@@ -259,12 +278,7 @@ fn set_ack(message: Option<&mut [u8]>) {
     }
 }
 
-/// The kernel's port id.
-const KERNEL: u32 = 0;
-
-/// When an exchange has taken too long.
-///
-/// The socket's own timeout bounds each receive; this bounds how long unrelated datagrams can keep us waiting.
+/// When an exchange has taken too long, whatever comes meanwhile that is not its answer.
 #[derive(Clone, Copy, Debug)]
 struct Deadline {
     started: Instant,
@@ -276,20 +290,22 @@ impl Deadline {
         Self { started: Instant::now(), timeout }
     }
 
-    fn check(&self) -> Result<(), Error> {
-        match self.timeout {
-            Some(timeout) if self.started.elapsed() >= timeout => Err(Error::Timeout(timeout)),
-            _ => Ok(()),
+    /// How long it may still take; `None` is for ever.
+    fn left(&self) -> Result<Option<Duration>, Error> {
+        let Some(timeout) = self.timeout else { return Ok(None) };
+        match timeout.saturating_sub(self.started.elapsed()) {
+            Duration::ZERO => Err(Error::Timeout(timeout)),
+            left => Ok(Some(left)),
         }
     }
+}
 
-    fn or_io(&self, error: io::Error) -> Error {
-        match (error.kind(), self.timeout) {
-            (io::ErrorKind::WouldBlock, Some(timeout)) => Error::Timeout(timeout),
-            _ if error.raw_os_error() == Some(Errno::NOBUFS.0) => Error::Overrun,
-            _ => Error::Io { operation: "receiving from netlink", source: error },
-        }
+/// The error of a receive.
+fn failed(error: io::Error) -> Error {
+    if error.raw_os_error() == Some(Errno::NOBUFS.0) {
+        return Error::Overrun;
     }
+    Error::Io { operation: "receiving from netlink", source: error }
 }
 
 /// The error that a refusal is of the request in `sent`.
@@ -310,6 +326,9 @@ pub(crate) fn refusal(subject: Subject, sent: &[u8], refused: Refusal) -> Error 
 
 #[cfg(test)]
 mod tests {
+    use conntrack_spec::codec;
+    use conntrack_spec::header::NlMsgHdr;
+
     use super::*;
     use crate::sys::signals::among_signals;
 
@@ -318,13 +337,42 @@ mod tests {
         const TIMEOUT: Duration = Duration::from_millis(250);
         // Nothing was sent, so that nothing comes.
         let mut channel = Channel::open().unwrap();
-        let interrupted = among_signals(|| channel.socket().receive(&mut []));
-        assert_eq!(interrupted.unwrap_err().kind(), io::ErrorKind::Interrupted);
+        let came = among_signals(|| channel.socket().wait(None));
+        assert!(!came.unwrap(), "a signal ended the wait");
 
         channel.set_timeout(Some(TIMEOUT)).unwrap();
         let started = Instant::now();
         let waited = among_signals(|| channel.receive());
         assert!(matches!(waited, Err(Error::Timeout(TIMEOUT))), "{waited:?}");
         assert!(started.elapsed() >= TIMEOUT, "{:?}", started.elapsed());
+    }
+
+    #[test]
+    fn what_is_waited_for_is_what_is_left() {
+        const TIMEOUT: Duration = Duration::from_secs(3600);
+        const LEFT: Duration = Duration::from_millis(50);
+        let started = Instant::now().checked_sub(TIMEOUT.saturating_sub(LEFT)).unwrap();
+        let deadline = Deadline { started, timeout: Some(TIMEOUT) };
+        assert!(deadline.left().unwrap().is_some_and(|left| left <= LEFT));
+        // It would be for an hour.
+        let mut channel = Channel::open().unwrap();
+        channel.set_timeout(Some(TIMEOUT)).unwrap();
+        let waited = channel.receive_before(&deadline);
+        assert!(matches!(waited, Err(Error::Timeout(TIMEOUT))), "{waited:?}");
+        assert!(matches!(deadline.left(), Err(Error::Timeout(TIMEOUT))));
+    }
+
+    #[test]
+    fn numbers_end_where_they_end() {
+        let mut channel = Channel::open().unwrap();
+        channel.seq = u32::MAX.saturating_sub(3);
+        let first = channel.take_numbers(3);
+        let mut datagram = [0; 3 * NlMsgHdr::SIZE];
+        number(&mut datagram, &[0, NlMsgHdr::SIZE, 2 * NlMsgHdr::SIZE], first);
+        let headers = datagram.chunks(NlMsgHdr::SIZE).map(|header| codec::decode_layout(header).unwrap());
+        let numbers: Vec<_> = headers.map(|header: NlMsgHdr| header.seq).collect();
+        assert_eq!(numbers, [u32::MAX - 2, u32::MAX - 1, u32::MAX]);
+        // And begin again behind 0.
+        assert_eq!(channel.take_numbers(1), 1);
     }
 }

@@ -2,8 +2,6 @@
 
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::panic::resume_unwind;
-use std::thread;
 
 use conntrack_spec::{Family, Protocol};
 
@@ -12,6 +10,7 @@ use super::nftables::{self, Change};
 use super::traffic::{self, Ping, TcpConnection, UdpExchange};
 use super::{Error, enter_user_namespace, link, nsid, ruleset, sysctl};
 use crate::sys::namespace as sys;
+use crate::sys::thread::on_own_thread;
 
 /// A network namespace of its own: loopback is up, flows are tracked, and have counters, timestamps, events and labels.
 ///
@@ -35,6 +34,7 @@ impl Namespace {
             sysctl::set_all()?;
             sys::current_network().map(Self).map_err(Step::NetworkNamespace.failed())
         })
+        .map_err(Step::Thread.failed())?
     }
 
     /// Moves the calling thread in, for good: a thread that is in a user namespace has no way back.
@@ -52,7 +52,7 @@ impl Namespace {
     /// [`Error::Body`] is what `body` returns; [`Error::Step`], if the system refuses the thread.
     pub fn run<T: Send>(&self, body: impl FnOnce(&Sandbox) -> Result<T, Failure> + Send) -> Result<T, Error> {
         let namespace = Self(self.0.try_clone().map_err(Step::NetworkNamespace.failed())?);
-        on_own_thread(|| body(&namespace.enter()?).map_err(Error::Body))
+        on_own_thread(|| body(&namespace.enter()?).map_err(Error::Body)).map_err(Step::Thread.failed())?
     }
 }
 
@@ -161,17 +161,4 @@ impl Sandbox {
     pub fn ping(&self, family: Family) -> Result<Ping, Error> {
         traffic::ping(family).map_err(Step::Ping.failed())
     }
-}
-
-/// Does `work` on a thread that ends with it, so that the calling thread stays in its namespaces.
-fn on_own_thread<T: Send>(work: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
-    let mut builder = thread::Builder::new();
-    // The name that a panic's message will have.
-    if let Some(name) = thread::current().name() {
-        builder = builder.name(name.to_owned());
-    }
-    thread::scope(|scope| {
-        let worker = builder.spawn_scoped(scope, work).map_err(Step::Thread.failed())?;
-        worker.join().unwrap_or_else(|panic| resume_unwind(panic))
-    })
 }

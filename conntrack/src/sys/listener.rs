@@ -3,9 +3,6 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::time::Duration;
-
-use rustix::event::{PollFd, PollFlags, Timespec};
 
 use super::socket::Socket;
 
@@ -71,20 +68,6 @@ impl Socket {
             return Err(io::Error::last_os_error());
         }
         Ok(Queue { bytes: values[SK_MEMINFO_RMEM_ALLOC], dropped: values[SK_MEMINFO_DROPS] })
-    }
-
-    /// Waits until a receive would not block, or for as long. False if nothing is there by then; it can also be false
-    /// too early, after a signal.
-    pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
-        // Times too long for the kernel are for ever, or nearly so.
-        let timeout = timeout
-            .map(|timeout| Timespec::try_from(timeout).unwrap_or(Timespec { tv_sec: i64::from(u32::MAX), tv_nsec: 0 }));
-        let mut fds = [PollFd::new(self, PollFlags::IN)];
-        match rustix::event::poll(&mut fds, timeout.as_ref()) {
-            Ok(ready) => Ok(ready > 0),
-            Err(rustix::io::Errno::INTR) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
     }
 }
 

@@ -4,10 +4,13 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::netlink::{self, SocketAddrNetlink};
-use rustix::net::sockopt::{self, Timeout};
+use rustix::net::sockopt;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustix::thread::LinkNameSpaceType;
+
+use super::thread::on_own_thread;
 
 /// A netlink protocol (`include/uapi/linux/netlink.h`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +45,11 @@ pub struct Received {
 }
 
 impl Received {
+    /// Whether the kernel sent it, and no other process.
+    pub(crate) const fn is_from_kernel(&self) -> bool {
+        self.sender == 0
+    }
+
     /// Whether the datagram did not fit.
     pub const fn is_truncated(&self) -> bool {
         self.whole > self.length
@@ -70,8 +78,7 @@ impl Socket {
             rustix::thread::move_into_link_name_space(namespace, Some(LinkNameSpaceType::Network))?;
             Self::open(protocol)
         };
-        std::thread::scope(|scope| scope.spawn(open).join())
-            .unwrap_or_else(|_| Err(io::Error::other("the thread that enters the namespace panicked")))
+        on_own_thread(open)?
     }
 
     /// Opens a netfilter socket in the namespace of this one, wherever the calling thread is by now.
@@ -100,19 +107,10 @@ impl Socket {
         if sent == datagram.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
     }
 
-    /// Receives one datagram, waiting for it as long as [`set_receive_timeout`](Self::set_receive_timeout) says, or
-    /// until a signal comes: `Interrupted`. Called again, it waits the whole time again.
-    pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        Ok(self.receive_with(buffer, RecvFlags::TRUNC)?)
-    }
-
     /// Receives one datagram that is there already; `WouldBlock` if none is.
     pub(crate) fn receive_now(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        retry(|| self.receive_with(buffer, RecvFlags::TRUNC | RecvFlags::DONTWAIT))
-    }
-
-    fn receive_with(&self, buffer: &mut [u8], flags: RecvFlags) -> rustix::io::Result<Received> {
-        let (length, whole, sender) = rustix::net::recvfrom(&self.fd, &mut *buffer, flags)?;
+        let flags = RecvFlags::TRUNC | RecvFlags::DONTWAIT;
+        let (length, whole, sender) = retry(|| rustix::net::recvfrom(&self.fd, &mut *buffer, flags))?;
         let sender = sender.map(SocketAddrNetlink::try_from).transpose()?;
         Ok(Received {
             length: length.min(whole),
@@ -123,9 +121,18 @@ impl Socket {
         })
     }
 
-    /// How long a receive waits before it fails with `WouldBlock`; `None` is for ever.
-    pub(crate) fn set_receive_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        Ok(sockopt::set_socket_timeout(&self.fd, Timeout::Recv, timeout)?)
+    /// Waits until a receive would not block, or for as long. False if nothing is there by then; it can also be false
+    /// too early, after a signal.
+    pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
+        // Times too long for the kernel are for ever, or nearly so.
+        let timeout = timeout
+            .map(|timeout| Timespec::try_from(timeout).unwrap_or(Timespec { tv_sec: i64::from(u32::MAX), tv_nsec: 0 }));
+        let mut fds = [PollFd::new(self, PollFlags::IN)];
+        match rustix::event::poll(&mut fds, timeout.as_ref()) {
+            Ok(ready) => Ok(ready > 0),
+            Err(rustix::io::Errno::INTR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Asks for `bytes` of receive buffer, beyond the system's limit where that is allowed; says what it is then.
@@ -197,4 +204,33 @@ fn is_same_file(a: &OwnedFd, b: &OwnedFd) -> io::Result<bool> {
 /// Calls again what a signal interrupted.
 pub(super) fn retry<T>(call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
     Ok(rustix::io::retry_on_intr(call)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+    use std::fs::File;
+    use std::process::Command;
+
+    use super::*;
+
+    /// Makes the stacks of threads as large as it says.
+    const STACK: &str = "RUST_MIN_STACK";
+
+    #[test]
+    fn a_thread_that_cannot_be_started_is_an_error() {
+        let test = concat!(module_path!(), "::a_thread_that_cannot_be_started_is_an_error");
+        let (_, test) = test.split_once("::").unwrap();
+        if env::var_os(STACK).is_none() {
+            // Again, on the one thread of a process of its own: no machine has room for the stack of another.
+            let mut again = Command::new(env::current_exe().unwrap());
+            again.args([test, "--exact", "--test-threads=1"]).env(STACK, (usize::MAX / 2).to_string());
+            let output = again.output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+            return;
+        }
+        let namespace = File::open("/proc/thread-self/ns/net").unwrap();
+        let error = Socket::open_in(Protocol::Netfilter, namespace.as_fd()).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EAGAIN), "{error}");
+    }
 }

@@ -163,7 +163,7 @@ fn refuses_before_sending(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
     let ((client, server), (_, server6)) = (ends(1), ends6(1));
     let range = |from: [u8; 4], to: [u8; 4]| Nat::to_range(from.into()..=to.into());
-    let cases: [(NewFlow, UsageError); 7] = [
+    let cases: [(NewFlow, UsageError); 9] = [
         (NewFlow::udp(client, server6), UsageError::MixedFamilies("the original direction")),
         (
             udp(1).nat_src(range([10, 0, 0, 9], [10, 0, 0, 1])),
@@ -172,6 +172,8 @@ fn refuses_before_sending(_: &Sandbox) -> Outcome {
         (udp(1).nat_dst(Nat::default().ports(RangeInclusive::new(9, 1))), UsageError::PortRange { min: 9, max: 1 }),
         (udp(1).nat_dst(server6.ip()), UsageError::MixedFamilies("destination translation")),
         (udp(1).zone(1).reply(udp(1).reply.in_zone(2)), UsageError::TwoZones),
+        (udp(1).master(Tuple::udp(server6, server6)), UsageError::MixedFamilies("the master")),
+        (udp(1).zone(1).master(udp(2).orig.in_zone(1)), UsageError::TupleZone("the master")),
         (udp(1).status(Status::EXPECTED), UsageError::Status(Status::EXPECTED)),
         (
             NewFlow::new(Tuple::generic(Protocol::TCP, client.ip(), server.ip())),
