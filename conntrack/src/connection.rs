@@ -48,7 +48,7 @@ use crate::version::KernelVersion;
 pub struct Conntrack {
     requests: Mutex<Channel>,
     dumps: Arc<Pool>,
-    kernel: KernelVersion,
+    pub(crate) kernel: KernelVersion,
 }
 
 /// How a filtered flush was done.

@@ -15,6 +15,7 @@ use crate::connection::Conntrack;
 use crate::dump::{Dump, PART, Parts, hand_over, item_at};
 use crate::error::Error;
 use crate::filter::Filter;
+use crate::version::KernelVersion;
 
 /// Parts that may wait to be taken, for each thread.
 const WAITING: usize = 4;
@@ -45,7 +46,8 @@ impl Conntrack {
         T: Decode + Send + 'static,
     {
         let processors = thread::available_parallelism().map_or(1, usize::from);
-        let parts = if self.is_worth_splitting()? { filter.parts(processors) } else { vec![filter.clone()] };
+        let parts =
+            if self.is_worth_splitting()? { filter.parts(processors, self.kernel) } else { vec![filter.clone()] };
         let mut parts = parts.into_iter().map(|part| self.dump_filtered_as(&part));
         let own = parts.next().transpose()?;
         let others = parts.collect::<Result<Vec<_>, _>>()?;
@@ -71,13 +73,14 @@ impl Conntrack {
 
 impl Filter {
     /// Filters of which each flow that meets this one meets exactly one, all its life.
-    fn parts(&self, processors: usize) -> Vec<Self> {
+    fn parts(&self, processors: usize, kernel: KernelVersion) -> Vec<Self> {
         let mut parts = vec![self.clone()];
         if processors >= 2 && matches!(self.only_family(), Ok(None)) {
             let families = [Family::IPV4, Family::IPV6];
             parts = families.into_iter().map(|family| self.clone().family(family)).collect();
         }
-        if processors >= 4 && !self.asks_status(Status::SRC_NAT) {
+        // A part that the kernel cannot select is a whole dump.
+        if processors >= 4 && kernel >= KernelVersion::STATUS_FILTER && !self.asks_status(Status::SRC_NAT) {
             let split = |part: Self| [part.clone().status(Status::SRC_NAT), part.without_status(Status::SRC_NAT)];
             parts = parts.into_iter().flat_map(split).collect();
         }
@@ -219,6 +222,8 @@ mod tests {
 
     use super::*;
 
+    const NOW: KernelVersion = KernelVersion::new(6, 18);
+
     fn flows() -> Vec<Flow> {
         let tuples = [
             Tuple::udp(([10, 0, 0, 1], 1).into(), ([10, 0, 0, 2], 2).into()),
@@ -244,7 +249,7 @@ mod tests {
         ];
         for filter in filters {
             for processors in [1, 2, 3, 4, 64] {
-                let parts = filter.parts(processors);
+                let parts = filter.parts(processors, NOW);
                 assert!(parts.len() <= processors);
                 for flow in flows() {
                     let met = parts.iter().filter(|part| part.matches(&flow)).count();
@@ -256,11 +261,10 @@ mod tests {
 
     #[test]
     fn splits_where_it_can() {
-        assert_eq!(Filter::all().parts(1).len(), 1);
-        assert_eq!(Filter::all().parts(2).len(), 2);
-        assert_eq!(Filter::all().parts(4).len(), 4);
-        assert_eq!(Filter::new().ipv6().parts(2).len(), 1);
-        assert_eq!(Filter::new().ipv6().parts(4).len(), 2);
-        assert_eq!(Filter::new().ipv6().status(Status::SRC_NAT).parts(4).len(), 1);
+        let parts = |filter: &Filter, processors| filter.parts(processors, NOW).len();
+        assert_eq!([1, 2, 4].map(|processors| parts(&Filter::all(), processors)), [1, 2, 4]);
+        assert_eq!([2, 4].map(|processors| parts(&Filter::new().ipv6(), processors)), [1, 2]);
+        assert_eq!(parts(&Filter::new().ipv6().status(Status::SRC_NAT), 4), 1);
+        assert_eq!(Filter::all().parts(4, KernelVersion::OLDEST).len(), 2);
     }
 }

@@ -24,7 +24,7 @@ const SIZE: usize = 8 * 1024;
 
 /// Less than the kernel charges for any message: `struct sk_buff` and `struct skb_shared_info` take as much where pointers
 /// have 64 bits. Where they have 32, both are smaller, but no less than 512 is allocated for a message and the latter.
-const LEAST_CHARGE: u32 = 576;
+pub(crate) const LEAST_CHARGE: u32 = 576;
 
 const NEW: u16 = kind(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_NEW);
 const DESTROY: u16 = kind(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE);

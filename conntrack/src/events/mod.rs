@@ -48,6 +48,7 @@ pub use builder::EventsBuilder;
 pub use event::{Event, Origin, UnknownMessage};
 pub use groups::Groups;
 use inbox::Found;
+pub(crate) use inbox::LEAST_CHARGE;
 pub use inbox::{EventCounters, Inbox, Queue, Received};
 pub use text::EventText;
 

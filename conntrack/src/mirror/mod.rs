@@ -58,7 +58,7 @@ use conntrack_spec::{Flow, FlowId, FlowKey};
 use crate::connection::Conntrack;
 use crate::dump::Dump;
 use crate::error::Error;
-use crate::events::{EventCounters, Events};
+use crate::events::{EventCounters, Events, LEAST_CHARGE};
 use crate::filter::Filter;
 
 pub use builder::MirrorBuilder;
@@ -72,8 +72,6 @@ const EVENTS: usize = 256;
 const CHANGES: usize = 1024;
 /// The most dumps that are tried for the first copy.
 const FIRST_DUMPS: u64 = 10;
-/// What the kernel charges for a message at least; for an event it is 1280.
-const LEAST_CHARGE: usize = 512;
 
 /// What a mirror has come across so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -134,8 +132,8 @@ impl Mirror {
     }
 
     fn over(events: Events, ct: Conntrack, filter: Filter, check: Option<Duration>) -> Result<Self, Error> {
-        let capacity = events.receive_buffer()? / LEAST_CHARGE + 1;
-        let reconciler = Reconciler::new(filter.clone(), u64::try_from(capacity).unwrap_or(u64::MAX), check);
+        let buffer = u64::try_from(events.receive_buffer()?).unwrap_or(u64::MAX);
+        let reconciler = Reconciler::new(filter.clone(), buffer / u64::from(LEAST_CHARGE) + 1, check);
         let ct = Arc::new(ct);
         Ok(Self { events, is_drained: false, ct, filter, reconciler, dump: None, failure: None })
     }

@@ -115,7 +115,7 @@ impl Conntrack {
         update(key: FlowKey, changes: Changes) -> (), "Changes the flow at a tuple.";
         delete(key: FlowKey) -> bool, "Deletes the flow at a tuple; false if there is none.";
         flush_all() -> (), "Deletes every flow of the namespace.";
-        flush(filter: Filter) -> Flushed, "Deletes the flows that meet a filter, and no other.";
+        flush(filter: Filter) -> Flushed, "Deletes the flows that meet a filter.";
         stats() -> GlobalStats, "How full the table is.";
         stats_per_cpu() -> Vec<PerCpu<CpuStats>>, "What each processor has counted.";
         expectation_stats() -> Vec<PerCpu<ExpectStats>>, "What each processor has counted of expectations.";
