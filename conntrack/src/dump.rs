@@ -80,8 +80,8 @@ impl<T: Decode> Dump<T> {
 
 /// What gives items in parts, so that a thread can hand them over.
 pub(crate) trait Parts<T> {
-    /// Items that are there, at most so many, after one datagram was received if none was left: there may be nothing in
-    /// it that was asked for. `None` at the end.
+    /// The next items, at most so many: fewer, or none, after a datagram in which nothing was found, so that nobody waits
+    /// for what is rare. `None` at the end.
     fn next_part(&mut self, most: usize) -> Option<Vec<Result<T, Error>>>;
 }
 
@@ -90,32 +90,34 @@ impl<T: Decode> Parts<T> for Dump<T> {
         if self.is_over() {
             return None;
         }
-        if self.raw.unread.is_empty()
-            && let Err(error) = self.receive()
-        {
-            return Some(vec![Err(error)]);
-        }
         let mut part = Vec::with_capacity(most);
+        // What is left of a datagram in which something was found does not count as one.
+        let mut is_found = true;
         while part.len() < most {
             // Decoded where it stays.
             part.push(Ok(T::vacant()));
             let Some(Ok(value)) = part.last_mut() else { break };
-            let result = self.find_at(value, RawDump::advance_received);
+            let mut result = self.find_at(value, RawDump::advance_received);
             if !matches!(result, Ok(true)) {
                 part.pop();
             }
-            match result {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(error) => part.push(Err(error)),
+            if let Ok(false) = result {
+                if self.is_over() || !is_found {
+                    break;
+                }
+                result = self.receive().map(|()| false);
+            }
+            is_found = !matches!(result, Ok(false));
+            if let Err(error) = result {
+                part.push(Err(error));
             }
         }
         Some(part)
     }
 }
 
-/// The most items of a part: more than there are in a datagram of flows, and few enough to take little memory.
-pub(crate) const PART: usize = 192;
+/// The most items of a part: about as many as a datagram holds.
+pub(crate) const PART: usize = 128;
 
 /// Hands over all parts, until nobody wants them any more.
 pub(crate) fn hand_over<T>(
