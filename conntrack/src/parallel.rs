@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 use std::vec;
 
 use conntrack_spec::{Decode, Family, Flow, Status};
@@ -19,14 +18,9 @@ use crate::version::KernelVersion;
 
 /// Parts that may wait to be taken, for each thread.
 const WAITING: usize = 4;
-/// What the kernel takes to report a flow, measured on Linux 6.18.
-const PER_FLOW: Duration = Duration::from_nanos(1150);
-/// What it takes to look at a bucket of the table, which every part of a dump does with all of them.
-const PER_BUCKET: Duration = Duration::from_nanos(150);
-/// Below this, starting threads takes longer than they save.
-const WORTH_A_THREAD: Duration = Duration::from_millis(10);
-/// The kernel's usual number of buckets, where the system does not say.
-const USUAL_BUCKETS: u32 = 262_144;
+/// The fewest flows of a table that several sockets dump faster than one: of 20,000 two take as long, because each part
+/// looks at the whole table, and a thread takes its time to start on another processor. Measured on Linux 6.18.
+const WORTH_SPLITTING: u32 = 40_000;
 
 impl Conntrack {
     /// The flows that meet a filter, dumped over several sockets at once: by the kernel on several processors, which
@@ -36,8 +30,8 @@ impl Conntrack {
     /// with four processors or more whether the source is translated, which is settled before the flow enters the table.
     /// So no flow can slip from one part into another while they are dumped. What is said of [`Dump`] holds for each.
     ///
-    /// Each part looks at every bucket of the table. Where a dump takes hardly longer than that, or the filter leaves
-    /// one part only, this is [`dump_filtered_as`](Self::dump_filtered_as).
+    /// Each part looks at the whole table. Where there are fewer than some 40,000 flows, or the filter leaves one part
+    /// only, this is [`dump_filtered_as`](Self::dump_filtered_as).
     ///
     /// # Errors
     /// The filter contradicts itself, or the kernel refuses.
@@ -46,8 +40,8 @@ impl Conntrack {
         T: Decode + Send + 'static,
     {
         let processors = thread::available_parallelism().map_or(1, usize::from);
-        let parts =
-            if self.is_worth_splitting()? { filter.parts(processors, self.kernel) } else { vec![filter.clone()] };
+        let is_worth_it = self.stats()?.entries >= WORTH_SPLITTING;
+        let parts = if is_worth_it { filter.parts(processors, self.kernel) } else { vec![filter.clone()] };
         let mut parts = parts.into_iter().map(|part| self.dump_filtered_as(&part));
         let own = parts.next().transpose()?;
         let others = parts.collect::<Result<Vec<_>, _>>()?;
@@ -60,14 +54,6 @@ impl Conntrack {
     /// The kernel refuses.
     pub fn dump_parallel(&self) -> Result<ParallelDump, Error> {
         self.dump_parallel_as(&Filter::all())
-    }
-
-    /// Whether reporting the flows takes the kernel longer than looking at the buckets once more.
-    fn is_worth_splitting(&self) -> Result<bool, Error> {
-        let flows = self.stats()?.entries;
-        let buckets = crate::sys::conntrack_buckets().unwrap_or(USUAL_BUCKETS);
-        let report = PER_FLOW.saturating_mul(flows);
-        Ok(report > PER_BUCKET.saturating_mul(buckets) && report > WORTH_A_THREAD)
     }
 }
 

@@ -18,11 +18,6 @@ pub(crate) fn kernel_release() -> String {
     rustix::system::uname().release().to_string_lossy().into_owned()
 }
 
-/// The number of buckets of the kernel's table, which all network namespaces share.
-pub(crate) fn conntrack_buckets() -> Option<u32> {
-    std::fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_buckets").ok()?.trim().parse().ok()
-}
-
 /// Error numbers of this architecture.
 pub(crate) mod errno {
     pub(crate) use libc::{

@@ -16,7 +16,7 @@ cases! {
     can_be_dropped_half_way,
 }
 
-/// More than a dump splits at, with the usual number of buckets.
+/// More than a dump splits at.
 const MANY: u32 = 60_000;
 
 /// Flows of both families, of which every third is translated, marked 0, 1, 2 …
