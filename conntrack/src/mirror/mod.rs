@@ -25,7 +25,8 @@
 //! It listens first and dumps the table then, so that nothing falls between. When events are lost it dumps the table again
 //! and tells the differences as the changes that they are; the ends that it missed are [said to be
 //! missed](Removal::Missed). As long as losses go on, these dumps get rarer: at most half of the time is spent on
-//! them, and waits grow to two seconds. What it needs of memory depends on the number of flows alone.
+//! them, and waits grow to two seconds, or to as long as a dump takes. What it needs of memory depends on the number of
+//! flows alone.
 //!
 //! Some flows end without an event: those that are [older than the first listener](crate::events), or whose namespace has
 //! none; and what is changed without one stays unnoticed as well. So the table is compared every so often in any case, [each
@@ -160,9 +161,9 @@ impl Mirror {
         // A moment too far to tell is never.
         let deadline = Instant::now().checked_add(timeout);
         loop {
-            let idle = self.step()?;
+            let idle = if self.has_no_changes() { self.step()? } else { Idle::No };
             let now = Instant::now();
-            if self.reconciler.changes() > 0 || deadline.is_some_and(|deadline| deadline <= now) {
+            if !self.has_no_changes() || deadline.is_some_and(|deadline| deadline <= now) {
                 return Ok(self.take_changes());
             }
             if let Idle::Until(due) = idle {
@@ -180,7 +181,9 @@ impl Mirror {
     /// # Errors
     /// A socket fails, or the kernel refuses a dump. The mirror remains what it is, and the next call tries again.
     pub fn try_changes(&mut self) -> Result<Changes<'_>, Error> {
-        self.step()?;
+        if self.has_no_changes() {
+            self.step()?;
+        }
         Ok(self.take_changes())
     }
 
@@ -241,7 +244,6 @@ impl Mirror {
     }
 
     /// Whether there is nothing to tell.
-    #[cfg(feature = "tokio")]
     pub(crate) fn has_no_changes(&self) -> bool {
         self.reconciler.changes() == 0
     }
