@@ -27,7 +27,7 @@ impl Conntrack {
     /// takes a fraction of the time for a large table. In no order.
     ///
     /// The parts are by what never changes in a flow's life, and together are the whole: the family, and on machines
-    /// with four processors or more whether the source is translated, which is settled before the flow enters the table.
+    /// with four processors or more, since Linux 5.15, whether the source is translated, which is settled before the flow enters the table.
     /// So no flow can slip from one part into another while they are dumped. What is said of [`Dump`] holds for each.
     ///
     /// Each part looks at the whole table. Where there are fewer than some 40,000 flows, or the filter leaves one part
@@ -76,8 +76,8 @@ impl Filter {
 
 /// The flows of a table, from several sockets: an iterator.
 ///
-/// One part is dumped by the thread that calls it, each other by a thread of its own; a few hundred decoded flows wait
-/// between them at most. Dropping it stops the threads, each at its next datagram.
+/// One part is dumped by the thread that calls it, each other by a thread of its own; at most some hundred decoded
+/// flows wait for each thread. Dropping it stops the threads, each at its next datagram.
 #[derive(Debug)]
 pub struct ParallelDump<T = Flow> {
     own: Option<Dump<T>>,

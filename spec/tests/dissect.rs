@@ -384,17 +384,18 @@ CTA_ID                                    0009 000c  01 02 03 04 05 (00 00 00)  
     );
 }
 
-/// The attribute that tells is read as the decoder reads it, from its first byte.
+/// The attribute that tells is read as the decoder reads it: from its first byte, and not where it is padding.
 #[test]
 fn a_tag_that_is_too_long() {
     let timeouts = UdpTimeouts::new().replied(Seconds(9)).into();
     let tag: &[u8] = &[17, 0];
-    let bytes = raw(&[(3, tag), (0x8004, &codec::encode(&UdpTimeouts::new().replied(Seconds(9))).unwrap())]);
+    let bytes = raw(&[(3, tag), (3, &[]), (0x8004, &codec::encode(&UdpTimeouts::new().replied(Seconds(9))).unwrap())]);
     assert_eq!(codec::decode::<Timeouts>(&bytes), Ok(timeouts));
     assert_text(
         dissect(Timeouts::SCHEMA, &bytes),
         "
 CTA_TIMEOUT_L4PROTO                       0006 0003  11 00 (00 00)              IPPROTO_UDP (excess bytes: 1)
+CTA_TIMEOUT_L4PROTO                       0004 0003                             padding
 CTA_TIMEOUT_DATA                          000c 8004                             nest
   CTA_TIMEOUT_UDP_REPLIED                 0008 0002  00 00 00 09                9",
     );

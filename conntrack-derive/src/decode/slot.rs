@@ -260,10 +260,11 @@ pub(super) fn decode_payload(ty: &Type, value: &TokenStream, constant: &Constant
     let wire = quote_spanned!(at(ty)=> <#value as __nla::DecodePayload>::WIRE);
     let decode = quote_spanned!(at(ty)=> <#value as __nla::DecodePayload>::decode_payload);
     quote! {
-        match #decode(__attribute.payload(), __mode) {
-            __nla::Ok(__payload) => __payload,
-            __nla::Err(_) if #wire.is_padding(__attribute.payload()) => return __nla::Ok(true),
-            __nla::Err(__error) => return __nla::Err(__error.within(#name)),
+        {
+            if #wire.is_padding(__attribute.payload()) {
+                return __nla::Ok(true);
+            }
+            #decode(__attribute.payload(), __mode).map_err(|__error| __error.within(#name))?
         }
     }
 }

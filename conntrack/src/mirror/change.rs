@@ -42,9 +42,9 @@ pub enum Change {
 pub enum Removal {
     /// The kernel said so when it happened: a `DESTROY` event.
     Destroyed,
-    /// It was found to be gone, or another flow to be in its place: its event was lost, or it had none. Where an overrun
-    /// leaves more than 4096 flows in doubt, a dump decides alone, and then this also stands for flows that have ceased to
-    /// meet the filter.
+    /// It was found to be gone, or another flow to be in its place: its event was lost, or it had none. Where more
+    /// than 4096 flows are in doubt after a dump, the dump decides alone, and then this also stands for flows that have
+    /// ceased to meet the filter.
     Missed,
     /// It does not meet the mirror's filter any more. It may well go on.
     Unmatched,

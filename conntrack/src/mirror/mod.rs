@@ -87,11 +87,12 @@ pub struct MirrorStats {
     /// Events that could not be decoded, each of which is taken for a loss, and flows that the kernel reported and that
     /// could not be decoded: they are missing.
     pub undecodable: u64,
-    /// Dumps that were read to their end: the first, those after losses, and checks.
+    /// Dumps that were tried: the first, those after losses, and checks.
     pub dumps: u64,
-    /// Those of them that had to be done again.
+    /// Those of them that failed, and had to be done again.
     pub failed_dumps: u64,
-    /// Flows that were asked for one by one, because what is known of them contradicted itself.
+    /// Flows that were asked for one by one, because what is known of them contradicted itself or was not all, or a dump
+    /// lacked them.
     pub questions: u64,
     /// Flows whose end was [missed](Removal::Missed).
     pub missed: u64,
@@ -191,7 +192,7 @@ impl Mirror {
     pub fn due(&mut self) -> Option<Instant> {
         let now = Instant::now();
         match self.reconciler.wanted(now) {
-            Wanted::Events { until } if self.is_drained => until,
+            Wanted::Events { until } if self.is_drained && !self.reconciler.has_suspects() => until,
             _ => Some(now),
         }
     }
@@ -275,7 +276,10 @@ impl Mirror {
         Ok(match self.reconciler.wanted(Instant::now()) {
             Wanted::Events { until } if self.is_drained => Work::None(Idle::Until(until)),
             Wanted::Events { .. } => Work::None(Idle::No),
-            Wanted::Dump => Work::ask(Task::Dump(Arc::clone(&self.ct), self.filter.clone())),
+            Wanted::Dump => {
+                self.reconciler.dump_started(Instant::now());
+                Work::ask(Task::Dump(Arc::clone(&self.ct), self.filter.clone()))
+            }
             Wanted::Flow(key) => Work::ask(Task::Flow(Arc::clone(&self.ct), key)),
             Wanted::More => {
                 if let Some(dump) = self.dump.take() {
@@ -293,15 +297,8 @@ impl Mirror {
     /// What came of a task. No event has been taken since it began.
     pub(crate) fn done(&mut self, done: Done) -> Result<(), Error> {
         match done {
-            Done::Dump(dump) => {
-                self.reconciler.dump_started(Instant::now());
-                match dump {
-                    Ok(dump) => self.take_part(dump),
-                    Err(error) => self.dump_failed(error),
-                }
-            }
-            Done::Received(dump, Ok(())) => self.take_part(dump),
-            Done::Received(_, Err(error)) => self.dump_failed(error),
+            Done::Dump(Ok(dump)) | Done::Received(dump, Ok(())) => self.take_part(dump),
+            Done::Dump(Err(error)) | Done::Received(_, Err(error)) => self.dump_failed(error),
             Done::Flow(key, Ok(flow)) => {
                 self.reconciler.answered(&key, flow);
                 Ok(())
@@ -310,7 +307,8 @@ impl Mirror {
                 self.reconciler.answer_undecodable(&key);
                 Ok(())
             }
-            Done::Flow(_, Err(error)) => {
+            Done::Flow(key, Err(error)) => {
+                self.reconciler.forget(&key);
                 self.check();
                 Err(error)
             }

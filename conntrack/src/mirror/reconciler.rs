@@ -168,7 +168,7 @@ impl Reconciler {
         self.is_drained = true;
     }
 
-    /// A dump was started, and its first part received, after the last event that was taken.
+    /// A dump is being started, and its first part received, after the last event that was taken.
     pub fn dump_started(&mut self, now: Instant) {
         self.pace.started(now);
         self.looks += 1;
@@ -276,6 +276,11 @@ impl Reconciler {
     fn answer(&mut self, key: &FlowKey) -> Place {
         self.stats.questions += 1;
         self.looks += 1;
+        self.forget(key)
+    }
+
+    /// Takes a question back. What it was about is open, until the next dump.
+    pub(super) fn forget(&mut self, key: &FlowKey) -> Place {
         let place = Place::from(key);
         if self.asked.remove(&place)
             && let Some(index) = self.questions.iter().position(|asked| *asked == place)
@@ -285,7 +290,8 @@ impl Reconciler {
         place
     }
 
-    /// What to find out next. Until it is said, take events.
+    /// What to find out next. Until it is said, take events, and ask again when there are none: by then, a flow may be
+    /// known to be gone.
     pub fn wanted(&mut self, now: Instant) -> Wanted {
         self.settle();
         if self.dump.is_some() {
@@ -296,6 +302,11 @@ impl Reconciler {
             return Wanted::Dump;
         }
         self.questions.front().map_or(Wanted::Events { until: due }, |place| Wanted::Flow(place.key()))
+    }
+
+    /// Whether some flows are believed to be gone, and the queue has to be found empty before that is certain.
+    pub(crate) fn has_suspects(&self) -> bool {
+        !self.suspects.is_empty()
     }
 
     /// Has the next dump be wanted at once.

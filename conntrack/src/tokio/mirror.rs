@@ -74,9 +74,9 @@ impl Mirror {
     /// Works for a moment, or waits until there is work.
     async fn step(&mut self) -> Result<(), Error> {
         if let Some(asking) = &mut self.asking {
-            let done = joined(asking.await);
+            let done = asking.await;
             self.asking = None;
-            return self.mirror.get_mut().0.done(done?);
+            return self.mirror.get_mut().0.done(joined(done)?);
         }
         match self.mirror.get_mut().0.work()? {
             Work::Ask(task) => self.asking = Some(spawn_blocking(|| task.run())),

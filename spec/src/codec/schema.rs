@@ -1,6 +1,6 @@
 //! A declaration as data: what the documentation, the dissector, the error paths and the generators of tests read.
 
-use super::{Stream, number};
+use super::{Attribute, Stream, number};
 
 /// A struct or an enum of attributes.
 #[derive(Debug)]
@@ -187,10 +187,12 @@ impl Schema {
             Wire::Selected { by, among } => Some((by, among)),
             _ => None,
         })?;
-        let (size, order) = self.attribute(by)?.wire.integer()?;
+        let wire = &self.attribute(by)?.wire;
+        let (size, order) = wire.integer()?;
         let mut stream = Stream::new(run);
         let attributes = std::iter::from_fn(|| stream.next_attribute().ok().flatten());
-        let tag = attributes.filter(|attribute| attribute.number() == by).last()?;
+        let is_tag = |attribute: &Attribute<'_>| attribute.number() == by && !wire.is_padding(attribute.payload());
+        let tag = attributes.filter(is_tag).last()?;
         let value = number::unsigned(tag.payload(), size, order)?;
         among.iter().find(|(of, _)| *of == value).map(|(_, schema)| *schema)
     }

@@ -48,10 +48,9 @@ impl<Tag: DecodePayload + Copy> TaggedSeen<Tag> {
     ) -> Result<bool, DecodeError> {
         let ((tag, tag_name), (content, content_name)) = (T::TAG, T::CONTENT);
         if attribute.number() == tag {
-            match Tag::decode_payload(attribute.payload(), mode) {
-                Ok(tag) => self.tag = Some(tag),
-                Err(_) if Tag::WIRE.is_padding(attribute.payload()) => {}
-                Err(error) => return Err(error.within(tag_name)),
+            if !Tag::WIRE.is_padding(attribute.payload()) {
+                let tag = Tag::decode_payload(attribute.payload(), mode).map_err(|error| error.within(tag_name))?;
+                self.tag = Some(tag);
             }
         } else if attribute.number() == content {
             if let Some(tag) = self.tag {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use conntrack::sandbox::{Namespace, Sandbox};
+use conntrack::sandbox::{Failure, Namespace, Sandbox};
 use conntrack::{
     Change, Changes, Command, Conntrack, Error, Events, Family, Filter, Flow, FlowId, FlowKey, FlowUpdate, Groups,
     Labels, Mirror, Removal, Status, Tuple,
@@ -420,6 +420,13 @@ fn waits_for_no_dump_to_end(_: &Sandbox) -> Outcome {
     Ok(())
 }
 
+/// Waits until the mirror has work to do. False if it never will.
+fn waits_for_work(mirror: &mut Mirror) -> Result<bool, Failure> {
+    let timeout = mirror.due().map_or(PATIENCE, |due| due.saturating_duration_since(Instant::now()));
+    let timeout = Timespec::try_from(timeout)?;
+    Ok(poll(&mut [PollFd::new(mirror, PollFlags::IN)], Some(&timeout))? > 0 || mirror.due().is_some())
+}
+
 fn is_driven_by_an_event_loop(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
     let flows = 100;
@@ -432,19 +439,22 @@ fn is_driven_by_an_event_loop(_: &Sandbox) -> Outcome {
     let mut inserted = 0;
     while !mirror.is_synchronised() || inserted < usize::from(flows) {
         inserted += mirror.try_changes()?.filter(|change| matches!(change, Change::Inserted(_))).count();
-        let timeout = mirror.due().map(|due| due.saturating_duration_since(Instant::now()));
-        let timeout = Timespec::try_from(timeout.unwrap_or(PATIENCE))?;
-        holds!(
-            mirror.is_synchronised()
-                || poll(&mut [PollFd::new(&mirror, PollFlags::IN)], Some(&timeout))? > 0
-                || mirror.due().is_some(),
-            "nothing to do, and not ready"
-        );
+        holds!(mirror.is_synchronised() || waits_for_work(&mut mirror)?, "{:?}", mirror.stats());
     }
     same!((inserted, mirror.stats().questions), (usize::from(flows), u64::from(flows)));
     // What an update does not tell.
     let is_whole = |flow: &&Flow| flow.use_count.is_some() && flow.timestamp.is_some();
     same!(mirror.iter().filter(is_whole).count(), usize::from(flows));
     same!(mirror.due(), None);
+
+    // Nothing tells of the ends but a dump that lacks the flows.
+    let mut mirror = Mirror::builder().receive_buffer(1).check_every(None).start()?;
+    ct.flush_all()?;
+    let mut removed = 0;
+    while removed < usize::from(flows) {
+        removed += mirror.try_changes()?.count();
+        holds!(removed == usize::from(flows) || waits_for_work(&mut mirror)?, "{:?}", mirror.stats());
+    }
+    same!((mirror.len(), mirror.is_synchronised(), mirror.due()), (0, true, None));
     Ok(())
 }

@@ -3,13 +3,13 @@
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use conntrack::sandbox::{Failure, Sandbox};
 use conntrack::tokio::{Conntrack, Events, Mirror};
 use conntrack::{Change, Changes, Command, Error, Event, Filter, Flushed, Groups, Removal};
 
-use crate::common::udp;
+use crate::common::{PATIENCE, udp};
 use crate::{Outcome, cases, holds, same};
 
 cases! {
@@ -22,6 +22,7 @@ cases! {
     lets_others_run_between_events,
     mirrors,
     mirrors_whatever_is_dropped,
+    checks_once_more_what_is_being_checked,
 }
 
 fn run(body: impl Future<Output = Outcome>) -> Outcome {
@@ -171,7 +172,7 @@ fn lets_others_run_between_events(_: &Sandbox) -> Outcome {
         fill(&ct, 2000).await?;
         let other = ::tokio::spawn(async {});
         let mut taken = 0;
-        while !other.is_finished() {
+        while taken < 2000 && !other.is_finished() {
             holds!(matches!(events.next().await, Some(Ok(Event::New(..)))));
             taken += 1;
         }
@@ -219,6 +220,23 @@ fn mirrors_whatever_is_dropped(_: &Sandbox) -> Outcome {
         same!(changes.len(), 1);
         holds!(matches!(&changes[0], Change::Removed { flow, how: Removal::Destroyed } if flow.orig == udp(1).orig));
         same!((mirror.table().len(), mirror.table().stats().failed_dumps), (999, 0));
+        Ok(())
+    })
+}
+
+fn checks_once_more_what_is_being_checked(_: &Sandbox) -> Outcome {
+    run(async {
+        let mut mirror = Mirror::start(&Filter::all()).await?;
+        mirror.check();
+        begin(mirror.changes());
+        // The dump may have seen the table already.
+        mirror.check();
+        let deadline = Instant::now() + PATIENCE;
+        while mirror.table().stats().dumps < 3 {
+            begin(mirror.changes());
+            ::tokio::task::yield_now().await;
+            holds!(Instant::now() < deadline, "{:?}", mirror.table().stats());
+        }
         Ok(())
     })
 }
