@@ -59,6 +59,8 @@
 //! | `#[nla(pad(CONST))]` | an attribute that only aligns the next one |
 //! | `#[nla(crate = path)]` | where `conntrack` or `conntrack-spec` is, if not at `::conntrack` |
 
+#![forbid(unsafe_code)]
+
 mod attr;
 mod check;
 mod ctxt;

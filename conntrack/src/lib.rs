@@ -23,6 +23,7 @@ pub mod mirror;
 mod namespace;
 pub mod netlink;
 mod parallel;
+mod parts;
 mod policies;
 mod pool;
 pub mod request;

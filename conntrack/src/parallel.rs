@@ -11,9 +11,10 @@ use std::vec;
 use conntrack_spec::{Decode, Family, Flow, Status};
 
 use crate::connection::Conntrack;
-use crate::dump::{Dump, PART, Parts, hand_over, item_at};
+use crate::dump::{Dump, item_at};
 use crate::error::Error;
 use crate::filter::Filter;
+use crate::parts::{PART, Parts, hand_over};
 use crate::version::KernelVersion;
 
 /// Parts that may wait to be taken, for each thread.
@@ -27,8 +28,9 @@ impl Conntrack {
     /// takes a fraction of the time for a large table. In no order.
     ///
     /// The parts are by what never changes in a flow's life, and together are the whole: the family, and on machines
-    /// with four processors or more, since Linux 5.15, whether the source is translated, which is settled before the flow enters the table.
-    /// So no flow can slip from one part into another while they are dumped. What is said of [`Dump`] holds for each.
+    /// with four processors or more, since Linux 5.15, whether the source is translated, which is settled before the
+    /// flow enters the table. So no flow can slip from one part into another while they are dumped. What is said of
+    /// [`Dump`] holds for each.
     ///
     /// Each part looks at the whole table. Where there are fewer than some 40,000 flows, or the filter leaves one part
     /// only, this is [`dump_filtered_as`](Self::dump_filtered_as).
@@ -76,8 +78,8 @@ impl Filter {
 
 /// The flows of a table, from several sockets: an iterator.
 ///
-/// One part is dumped by the thread that calls it, each other by a thread of its own; at most some hundred decoded
-/// flows wait for each thread. Dropping it stops the threads, each at its next datagram.
+/// One part is dumped by the thread that calls it, each other by a thread of its own, of which some 500 decoded flows wait
+/// at most. Dropping it stops the threads, each at its next datagram.
 #[derive(Debug)]
 pub struct ParallelDump<T = Flow> {
     own: Option<Dump<T>>,

@@ -1,5 +1,7 @@
 //! Shared by the tests.
 
+#![forbid(unsafe_code)]
+
 pub mod bpf;
 pub mod captures;
 pub mod dissection;

@@ -42,7 +42,7 @@ impl Filter {
         if self.is_all() {
             return Err(UsageError::FlushWithoutCriteria);
         }
-        // Kernels older than any that this is written for ignore even the family.
+        // Kernels older than any that this is written for may ignore even the family.
         if kernel < KernelVersion::OLDEST {
             return Ok(None);
         }

@@ -12,9 +12,9 @@ use tokio::task::{JoinError, spawn_blocking};
 
 use super::Dump;
 use crate::builder::Builder;
-use crate::dump::Parts;
 use crate::error::Error;
 use crate::filter::Filter;
+use crate::parts::Parts;
 use crate::{Command, Flushed};
 
 /// A connection to the connection tracking of one network namespace: [`crate::Conntrack`] with methods to await.

@@ -9,8 +9,8 @@ use futures_core::Stream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
-use crate::dump::{Parts, hand_over};
 use crate::error::Error;
+use crate::parts::{Parts, hand_over};
 
 /// Parts that may wait to be taken.
 const WAITING: usize = 2;

@@ -26,7 +26,7 @@
 //! the requests of [`crate::Conntrack`]; only events, which really are waited for, are polled.
 //!
 //! A future that is dropped is no longer waited for. A request that was on its way is executed all the same, and the
-//! connection is free when its answer has been read; a dump that is dropped ends at its next batch of flows.
+//! connection is free when its answer has been read; a dump that is dropped ends at its next part.
 
 mod connection;
 mod dump;
