@@ -217,7 +217,7 @@ fn check_nat(what: &'static str, family: Family, nat: &Nat) -> Result<(), UsageE
         (Some(min), _) => same_family(what, family, Family::of(min))?,
         (None, None) => {}
     }
-    match nat.ports.map(|ports| (ports.min, ports.max.unwrap_or(ports.min))) {
+    match nat.ports.and_then(|ports| ports.min.zip(ports.max)) {
         Some((min, max)) if min > max => Err(UsageError::PortRange { min, max }),
         _ => Ok(()),
     }

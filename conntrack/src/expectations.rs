@@ -102,7 +102,7 @@ impl Conntrack {
     /// # Errors
     /// The kernel refuses.
     pub fn delete_expectations_of_helper(&self, helper: &HelperName) -> Result<(), Error> {
-        self.execute(&request::delete_of_helper(&ExpectHelper { name: *helper }))
+        self.execute(&request::delete_of_helper(&ExpectHelper { name: helper.clone() }))
     }
 
     /// Deletes every expectation of the namespace.

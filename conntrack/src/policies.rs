@@ -38,7 +38,7 @@ impl Conntrack {
     /// # Errors
     /// The kernel refuses.
     pub fn timeout_policy(&self, name: &PolicyName) -> Result<Option<TimeoutPolicy>, Error> {
-        self.one(&request::get(&PolicyKey { name: *name }))
+        self.one(&request::get(&PolicyKey { name: name.clone() }))
     }
 
     /// Creates a timeout policy (`IPCTNL_MSG_TIMEOUT_NEW` with `NLM_F_CREATE | NLM_F_EXCL`).
@@ -64,7 +64,7 @@ impl Conntrack {
     /// # Errors
     /// `EBUSY` if a rule uses it.
     pub fn delete_timeout_policy(&self, name: &PolicyName) -> Result<bool, Error> {
-        found(self.execute(&request::delete(&PolicyKey { name: *name })))
+        found(self.execute(&request::delete(&PolicyKey { name: name.clone() })))
     }
 
     /// Deletes every timeout policy that no rule uses. The kernel does not say whether there were any.

@@ -23,7 +23,7 @@ pub type ExpectFunction = NulString<63>;
 ///     CTA_EXPECT_HELP_NAME, CTA_EXPECT_ZONE, CTA_EXPECT_FLAGS, CTA_EXPECT_CLASS, CTA_EXPECT_NAT, CTA_EXPECT_FN
 /// };
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Expect {
     /// The first packet of the expected flow, as far as the mask says: of its source, bits outside the mask mean nothing.
     #[nla(CTA_EXPECT_TUPLE)]

@@ -34,7 +34,7 @@ pub struct ExpectMaster {
 }
 
 /// Names all expectations of the flows that have one helper.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct ExpectHelper {
     /// The helper.
     #[nla(CTA_EXPECT_HELP_NAME)]

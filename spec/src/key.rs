@@ -2,6 +2,7 @@
 
 use conntrack_derive::{Decode, Encode};
 
+use crate::codec::{Attribute, Decode, DecodeError, Mode, Schema, Stream, missing};
 use crate::{Flow, FlowId, Tuple};
 
 /// Names one flow: what get, update and delete need.
@@ -23,7 +24,10 @@ pub struct FlowKey {
 
 /// The tuple of a key. Both kinds find a flow by either direction; they differ in which direction a zone of the tuple
 /// applies to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+///
+/// A request with both tuples decodes as [`Orig`](Self::Orig): the kernel looks for that one, and only checks that the
+/// other one is a tuple (`ctnetlink_parse_tuple`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode)]
 pub enum KeyTuple {
     /// The original direction.
     #[nla(CTA_TUPLE_ORIG)]
@@ -31,6 +35,61 @@ pub enum KeyTuple {
     /// The reply direction.
     #[nla(CTA_TUPLE_REPLY)]
     Reply(Tuple),
+}
+
+/// Both tuples, as far as a request has them: what a [`KeyTuple`] is decoded from.
+#[derive(Debug, Default, Decode)]
+#[expect(non_snake_case, reason = "in the schema these are the variants of KeyTuple")]
+pub struct KeyTuples {
+    /// The original direction.
+    #[nla(CTA_TUPLE_ORIG)]
+    Orig: Option<Tuple>,
+    /// The reply direction.
+    #[nla(CTA_TUPLE_REPLY)]
+    Reply: Option<Tuple>,
+}
+
+impl Decode for KeyTuple {
+    const SCHEMA: &'static Schema = &Schema {
+        name: "KeyTuple",
+        doc: "The tuple of a key.",
+        entries: KeyTuples::SCHEMA.entries,
+        choice: true,
+        keeps_undeclared: false,
+    };
+
+    type Seen = (KeyTuples, <KeyTuples as Decode>::Seen);
+
+    fn vacant() -> Self {
+        Self::Orig(Tuple::vacant())
+    }
+
+    fn decode_in_order(_: &mut Self, (tuples, seen): &mut Self::Seen, stream: &mut Stream<'_>) {
+        KeyTuples::decode_in_order(tuples, seen, stream);
+    }
+
+    fn decode_attribute(
+        _: &mut Self,
+        (tuples, seen): &mut Self::Seen,
+        attribute: Attribute<'_>,
+        mode: Mode,
+    ) -> Result<bool, DecodeError> {
+        KeyTuples::decode_attribute(tuples, seen, attribute, mode)
+    }
+
+    fn is_empty((_, seen): &Self::Seen) -> bool {
+        KeyTuples::is_empty(seen)
+    }
+
+    fn finish(value: &mut Self, (mut tuples, seen): Self::Seen) -> Result<(), DecodeError> {
+        KeyTuples::finish(&mut tuples, seen)?;
+        *value = match (tuples.Orig, tuples.Reply) {
+            (Some(orig), _) => Self::Orig(orig),
+            (None, Some(reply)) => Self::Reply(reply),
+            (None, None) => return Err(missing("CTA_TUPLE_ORIG or CTA_TUPLE_REPLY")),
+        };
+        Ok(())
+    }
 }
 
 impl KeyTuple {

@@ -33,7 +33,7 @@ pub struct ExpectTuples {
 /// What the kernel ignores here is not here: how long it lives, and how many there may be, is for the class of the
 /// master's helper to say. If there are too many of the class, the oldest goes, and this one is created all the same.
 /// A life of its own can be set once it is there ([`ExpectUpdate`]).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct NewExpect {
     /// Its tuples.
     #[nla(flatten)]
@@ -193,8 +193,8 @@ impl From<&Expect> for NewExpect {
             nat: expect.nat,
             flags: Some(expect.flags - ExpectFlags::USERSPACE),
             class: Some(expect.class),
-            helper: expect.helper,
-            function: expect.function,
+            helper: expect.helper.clone(),
+            function: expect.function.clone(),
         }
     }
 }

@@ -32,7 +32,7 @@ impl From<&Flow> for NewFlow {
         new.timeout = flow.timeout.unwrap_or(new.timeout);
         new.mark = flow.mark.map(|value| Mark { value, mask: None });
         new.proto_info = flow.proto_info.as_ref().map_or(new.proto_info, restored);
-        new.help = flow.help;
+        new.help = flow.help.clone();
         new.seq_adj_orig = flow.seq_adj_orig;
         new.seq_adj_reply = flow.seq_adj_reply;
         new.zone = flow.zone;
@@ -49,7 +49,7 @@ impl From<Flow> for NewFlow {
 }
 
 fn exactly(end: Endpoint) -> Nat {
-    Nat { min: Some(end.address), max: None, ports: end.port.map(|port| NatPorts { min: port, max: None }) }
+    Nat { min: Some(end.address), max: None, ports: end.port.map(|port| NatPorts { min: Some(port), max: None }) }
 }
 
 /// The state in the form that the kernel takes.

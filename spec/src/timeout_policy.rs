@@ -37,7 +37,7 @@ pub struct TimeoutPolicy {
 }
 
 /// Names a timeout policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct PolicyKey {
     /// Its name.
     #[nla(CTA_TIMEOUT_NAME)]

@@ -127,11 +127,11 @@ fn policies() -> Vec<(&'static str, Timeouts)> {
 fn policy_requests() {
     let name: PolicyName = "patient".parse().unwrap();
     insta::assert_snapshot!("policy_dump", explained(&policy::dump()));
-    insta::assert_snapshot!("policy_get", explained(&policy::get(&PolicyKey { name })));
-    insta::assert_snapshot!("policy_delete", explained(&policy::delete(&PolicyKey { name })));
+    insta::assert_snapshot!("policy_get", explained(&policy::get(&PolicyKey { name: name.clone() })));
+    insta::assert_snapshot!("policy_delete", explained(&policy::delete(&PolicyKey { name: name.clone() })));
     insta::assert_snapshot!("policy_delete_unused", explained(&policy::delete_unused()));
     for (protocol, timeouts) in policies() {
-        let new = TimeoutPolicy::new(name, Family::IPV4, timeouts);
+        let new = TimeoutPolicy::new(name.clone(), Family::IPV4, timeouts);
         insta::assert_snapshot!(format!("policy_create_{protocol}"), explained(&policy::create(&new).unwrap()));
     }
     let empty = TimeoutPolicy::new(name, Family::IPV6, UdpTimeouts::new());
@@ -172,7 +172,7 @@ fn helpers_that_make_no_sense() {
     let with = |classes: usize, said| UserHelper {
         policy: HelperPolicy {
             count: said,
-            classes: helper.policy.classes.iter().copied().cycle().take(classes).collect(),
+            classes: helper.policy.classes.iter().cloned().cycle().take(classes).collect(),
         },
         ..helper.clone()
     };
@@ -182,7 +182,7 @@ fn helpers_that_make_no_sense() {
     assert_eq!(refused(&with(4, 4)), None);
     assert_eq!(refused(&UserHelper { name: HelperName::default(), ..helper.clone() }), Some(UsageError::NoName));
     let too_long = Seconds(4_294_968);
-    let long = HelperClass { timeout: too_long, ..helper.policy.classes[0] };
+    let long = HelperClass { timeout: too_long, ..helper.policy.classes[0].clone() };
     let long = UserHelper { policy: HelperPolicy::new(vec![long]), ..helper };
     assert_eq!(refused(&long), Some(UsageError::TimeoutTooLong(too_long)));
 }

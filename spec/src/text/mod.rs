@@ -29,6 +29,7 @@ mod time;
 mod tuple;
 mod word;
 
+pub(crate) use address::Address;
 pub use flow::FlowText;
 pub use label_names::LabelNames;
 pub use parse::{TextError, TextErrorKind, Word, Words};

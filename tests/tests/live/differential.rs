@@ -169,7 +169,7 @@ fn flow_fields(flow: &Flow) -> Fields {
     if let Some(times) = flow.timestamp {
         put("independent/timestamp/start", times.start.0.to_string());
     }
-    if let Some(help) = flow.help {
+    if let Some(help) = &flow.help {
         put("helper", help.name.to_string());
     }
     fields
@@ -258,7 +258,7 @@ fn expect_fields(expect: &Expect) -> Fields {
         fields.insert(format!("meta/{name}"), String::new());
     }
     fields.insert("meta/class".to_owned(), expect.class.to_string());
-    if let Some(helper) = expect.helper {
+    if let Some(helper) = &expect.helper {
         fields.insert("meta/helper-name".to_owned(), helper.to_string());
     }
     fields

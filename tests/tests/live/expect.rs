@@ -241,7 +241,7 @@ fn updates_the_timeout_only(_: &Sandbox) -> Outcome {
     ct.update_expectation_timeout(&ExpectUpdate::new(new.tuples, Duration::from_secs(1000)))?;
     let after = only(&ct)?;
     holds!((990..=1000).contains(&after.timeout.0), "{:?}", after.timeout);
-    same!(Expect { timeout: before.timeout, ..after }, before);
+    same!(Expect { timeout: before.timeout, ..after.clone() }, before);
     // What was reported says enough.
     ct.update_expectation_timeout(&ExpectUpdate::new(ExpectTuples::from(&after), Seconds(50)))?;
     holds!((40..=50).contains(&only(&ct)?.timeout.0));

@@ -297,7 +297,7 @@ fn a_policy_in_use_stays_and_counts(sandbox: &Sandbox) -> Outcome {
 
     same!(errno(ct.delete_timeout_policy(&used.name).map(drop)), Some(Errno::BUSY));
     ct.delete_unused_timeout_policies()?;
-    let left: Vec<_> = ct.timeout_policies()?.iter().map(|policy| policy.name).collect();
+    let left: Vec<_> = ct.timeout_policies()?.iter().map(|policy| policy.name.clone()).collect();
     same!(left, vec![used.name]);
     // One that is in use can be replaced, and the flows that have it have the new timeouts.
     ct.replace_timeout_policy(&policy("used", UdpTimeouts::new().unreplied(Seconds(5000)).replied(Seconds(6000))))?;
