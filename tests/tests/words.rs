@@ -41,9 +41,9 @@ fn tuples() -> impl Strategy<Value = Tuple> {
             (Protocol::ICMP, Some(L4::Icmp { id, kind, code }))
         }
     });
-    let generic = any::<u8>().prop_filter_map("tracked in detail", move |number| {
+    let generic = any::<u8>().prop_filter_map("every kernel tracks it in detail", move |number| {
         let protocol = Protocol(number);
-        let detailed = tracked.contains(&protocol) || matches!(protocol, Protocol::ICMP | Protocol::ICMPV6);
+        let detailed = matches!(protocol, Protocol::TCP | Protocol::UDP | Protocol::ICMP | Protocol::ICMPV6);
         (!detailed).then_some((protocol, None))
     });
     (addresses(), prop_oneof![with_ports, icmp, generic], of(any::<u16>()))
@@ -150,6 +150,34 @@ proptest! {
     }
 }
 
+/// Which protocols have ports depends on the kernel: what it reported without them reads back without them.
+#[test]
+fn protocols_without_ports() {
+    let [src, dst] = [IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2))];
+    for protocol in (0..=u8::MAX).map(Protocol) {
+        let generic = Tuple::generic(protocol, src, dst);
+        assert_eq!(generic.to_string(), format!("{protocol} src=10.0.0.1 dst=10.0.0.2"));
+        match protocol {
+            Protocol::TCP | Protocol::UDP | Protocol::ICMP | Protocol::ICMPV6 => {
+                let error = generic.to_string().parse::<Tuple>().unwrap_err();
+                assert!(matches!(error.kind, TextErrorKind::Missing { .. }), "{error}");
+            }
+            _ => {
+                reads_back(&generic);
+                reads_back(&FlowKey::new(generic).with_id(FlowId([0, 0, 1, 0])));
+            }
+        }
+        let ports = Tuple::new(src, dst, protocol, Some(L4::Ports { src: 1, dst: 2 }));
+        match protocol {
+            Protocol::ESP | Protocol::AH | Protocol::ICMP | Protocol::ICMPV6 => {
+                let error = ports.to_string().parse::<Tuple>().unwrap_err();
+                assert_eq!(error.kind, TextErrorKind::NotOfProtocol, "{error}");
+            }
+            _ => reads_back(&ports),
+        }
+    }
+}
+
 #[test]
 fn filters_by_words() {
     let filter: Filter =
@@ -199,6 +227,9 @@ fn errors_point_at_the_word() {
     let tuple = |end: &str| error::<Tuple>(&format!("tcp src=10.0.0.1 {end}"));
     assert_eq!(tuple("dst=::1 sport=1 dport=2"), r#""dst=::1" at byte 17: IPv4 and IPv6 are mixed"#);
     assert_eq!(tuple("dst=10.0.0.2 sport=1"), "dport= is missing");
+    assert_eq!(tuple("dst=10.0.0.2"), "sport= is missing");
+    assert_eq!(error::<Tuple>("sctp src=10.0.0.1 dst=10.0.0.2 dport=1"), "sport= is missing");
+    assert_eq!(error::<Tuple>("gre src=10.0.0.1 dst=10.0.0.2 srckey=1"), "dstkey= is missing");
     assert_eq!(tuple("dst=10.0.0.2 srckey=1"), r#""srckey=1" at byte 30: the protocol does not have it"#);
     assert_eq!(error::<Tuple>("src=10.0.0.1"), r#""src=10.0.0.1" at byte 0: expected a protocol"#);
     assert_eq!(error::<Tuple>(""), "a protocol is missing");
