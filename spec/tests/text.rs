@@ -133,6 +133,15 @@ fn moments() {
     assert_eq!(start(u64::MAX / 1_000_000_000), "Sun Jul 21 23:34:33 2554");
 }
 
+/// What conntrack(8) makes of the same lines, a live test compares.
+#[test]
+fn names_of_labels() {
+    let text = "#0 comment\n0x10 hex\n010 octal\n7seven\n1 first\n1 second\n2 first\n3 under_score\n3  good one \n";
+    let names = LabelNames::from_conf(text);
+    let found: Vec<_> = (0..=255).filter_map(|bit| Some((bit, names.get(bit)?))).collect();
+    assert_eq!(found, [(1, "first"), (3, "good one"), (7, "seven"), (8, "octal"), (16, "hex")]);
+}
+
 #[test]
 fn labels_without_a_name_are_left_out() {
     let labels = |bits: &[u8]| {

@@ -19,6 +19,7 @@ mod filter;
 mod flow;
 mod helper;
 mod hostile;
+mod labels;
 mod mirror;
 mod parallel;
 mod policy;
@@ -111,6 +112,7 @@ fn main() -> ExitCode {
         flow::CASES,
         helper::CASES,
         hostile::CASES,
+        labels::CASES,
         mirror::CASES,
         parallel::CASES,
         policy::CASES,
