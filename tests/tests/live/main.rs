@@ -25,6 +25,7 @@ mod parallel;
 mod policy;
 mod privilege;
 mod refused;
+mod requests;
 mod restore;
 mod soak;
 mod stats;
@@ -118,6 +119,7 @@ fn main() -> ExitCode {
         policy::CASES,
         privilege::CASES,
         refused::CASES,
+        requests::CASES,
         restore::CASES,
         soak::CASES,
         stats::CASES,
