@@ -2,18 +2,21 @@
 //!
 //! `strace -o trace -e trace=%network -e read=all -e write=all conntrack -L; cargo run --example dissect -- trace`
 
+use std::borrow::Cow;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use conntrack::dissect::in_host_order;
 use conntrack::dissect_message;
 
 /// Explains the netlink messages of netfilter in a file, byte by byte
 ///
 /// The file is what strace wrote with `-e read=all -e write=all`, a capture of tcpdump on an `nlmon` interface, hex with
-/// or without comments, or the messages themselves. Which of them, it is seen.
+/// or without comments, or the messages themselves; the program recognises which. It may come from a machine of the
+/// other byte order.
 #[derive(Debug, Parser)]
 #[command(
     name = "dissect",
@@ -61,8 +64,12 @@ fn run(args: &Args) -> io::Result<()> {
     };
     let mut output = io::stdout().lock();
     for Datagram { about, bytes } in datagrams(&content)? {
+        let bytes = in_host_order(&bytes);
         if !about.is_empty() {
             writeln!(output, "# {about}")?;
+        }
+        if matches!(bytes, Cow::Owned(_)) {
+            writeln!(output, "# in the other byte order")?;
         }
         let dissection = dissect_message(&bytes);
         if args.offsets {
