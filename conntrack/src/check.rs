@@ -75,6 +75,10 @@ pub enum UsageError {
     /// The protocol information is another protocol's; the kernel would ignore it.
     #[error("the protocol information is not that of {0:?}")]
     ProtoInfo(Protocol),
+    /// One criterion of a filter has two different values, so that no flow meets it. The criterion's name is that of the
+    /// method of [`Filter`](crate::Filter) that sets it.
+    #[error("the filter has two contradicting values for {0}")]
+    Contradiction(&'static str),
     /// Ports without a protocol that has some, or another criterion that its protocol does not have.
     #[error("the filter asks {0:?} for something it does not have")]
     NotOfProtocol(Protocol),

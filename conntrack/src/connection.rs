@@ -150,7 +150,7 @@ impl Conntrack {
     /// The filter contradicts itself, or the kernel refuses.
     pub fn dump_filtered_as<T: Decode>(&self, filter: &Filter) -> Result<Dump<T>, Error> {
         let plan = filter.plan_dump(self.kernel)?;
-        Dump::start(&self.dumps, &request::dump(&plan), (!plan.exact).then(|| filter.clone()))
+        Dump::start(&self.dumps, &request::dump(&plan), (!plan.is_exact()).then(|| filter.clone()))
     }
 
     /// The flow at a tuple, if there is one (`IPCTNL_MSG_CT_GET`). The kernel does not look at the key's id: compare it
