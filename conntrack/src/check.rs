@@ -32,10 +32,11 @@ pub enum UsageError {
         /// Of the reply direction.
         reply: Protocol,
     },
-    /// A tuple's ports or identifiers are not those of its protocol.
+    /// A tuple lacks the ports or identifiers of its protocol, or has those of another one: the kernel would refuse it or
+    /// ignore them. A key with an id is not checked for this, because a kernel has reported it.
     #[error("{0}: the ports or identifiers are not those of its protocol")]
     WrongL4(&'static str),
-    /// The kernel tracks ICMP queries and their answers only.
+    /// The kernel tracks ICMP queries and their answers only. A key with an id is not checked for this.
     #[error("{0}: the kernel does not track this type of ICMP message")]
     UntrackedIcmp(&'static str),
     /// A flow is in one zone: of both directions or of one of them.
@@ -132,7 +133,7 @@ impl Check for FlowKey {
     fn check(&self) -> Result<Family, UsageError> {
         let tuple = self.tuple.tuple();
         one_zone(&[self.zone, tuple.zone])?;
-        check_tuple("the key", tuple)
+        check_key("the key", tuple, self.id.is_some())
     }
 }
 
@@ -180,14 +181,26 @@ impl Check for FlowUpdate {
     }
 }
 
-/// Checks that a tuple is one of packets, and tells its family.
+/// Checks the tuple of a key, and returns its family.
+///
+/// Only reports have ids. The tuple of a key with an id is therefore as some kernel reported it, perhaps one that tracks a
+/// protocol in another way than the kernels known here: it is for the kernel to take or to refuse.
+fn check_key(what: &'static str, tuple: &Tuple, is_reported: bool) -> Result<Family, UsageError> {
+    if is_reported { family_of(what, tuple) } else { check_tuple(what, tuple) }
+}
+
+/// Checks that packets can have a tuple, and returns its family.
 fn check_tuple(what: &'static str, tuple: &Tuple) -> Result<Family, UsageError> {
-    let family = tuple.family().ok_or(UsageError::MixedFamilies(what))?;
+    let family = family_of(what, tuple)?;
+    let protocol = tuple.protocol();
     let fits = match tuple.proto.l4 {
-        Some(L4::Ports { .. }) => tuple.protocol().has_ports() || tuple.protocol() == Protocol::DCCP,
-        Some(L4::Icmp { .. }) => tuple.protocol() == Protocol::ICMP,
-        Some(L4::Icmpv6 { .. }) => tuple.protocol() == Protocol::ICMPV6,
-        None => !tuple.protocol().has_ports() && !matches!(tuple.protocol(), Protocol::ICMP | Protocol::ICMPV6),
+        Some(L4::Ports { .. }) => protocol.has_ports() || protocol.has_ports_on_some_kernels(),
+        Some(L4::Icmp { .. }) => protocol == Protocol::ICMP,
+        Some(L4::Icmpv6 { .. }) => protocol == Protocol::ICMPV6,
+        None => match protocol {
+            Protocol::TCP | Protocol::UDP | Protocol::ICMP | Protocol::ICMPV6 => false,
+            _ => true,
+        },
     };
     if !fits {
         return Err(UsageError::WrongL4(what));
@@ -198,9 +211,18 @@ fn check_tuple(what: &'static str, tuple: &Tuple) -> Result<Family, UsageError> 
     }
 }
 
+fn family_of(what: &'static str, tuple: &Tuple) -> Result<Family, UsageError> {
+    tuple.family().ok_or(UsageError::MixedFamilies(what))
+}
+
 /// Checks a tuple for which the kernel takes no zone.
 fn check_zoneless(what: &'static str, tuple: &Tuple) -> Result<Family, UsageError> {
-    if tuple.zone.is_some() { Err(UsageError::TupleZone(what)) } else { check_tuple(what, tuple) }
+    check_no_zone(what, tuple)?;
+    check_tuple(what, tuple)
+}
+
+fn check_no_zone(what: &'static str, tuple: &Tuple) -> Result<(), UsageError> {
+    if tuple.zone.is_some() { Err(UsageError::TupleZone(what)) } else { Ok(()) }
 }
 
 fn same_family(what: &'static str, expected: Family, found: Family) -> Result<(), UsageError> {

@@ -214,12 +214,13 @@ impl Conntrack {
         self.execute(&request::flush_all())
     }
 
-    /// Deletes the flows that meet a filter: at once if the kernel can do exactly that, else one by one, as
-    /// [`delete_matching`](Self::delete_matching) does.
+    /// Deletes the flows that meet a filter: in one request if the running kernel selects exactly those
+    /// ([`Filter::plan_flush`]), otherwise one by one, as [`delete_matching`](Self::delete_matching) does.
     ///
     /// # Errors
-    /// [`UsageError::FlushWithoutCriteria`](crate::UsageError::FlushWithoutCriteria) for a filter that selects
-    /// everything, or the filter contradicts itself, or the kernel refuses. Then some of the flows may be deleted.
+    /// Nothing is deleted and the error is [`Error::Usage`] if the filter has no criteria
+    /// ([`UsageError::FlushWithoutCriteria`](crate::UsageError::FlushWithoutCriteria)) or contradicts itself. After
+    /// other errors some of the flows may be deleted: call it again.
     pub fn flush(&self, filter: &Filter) -> Result<Flushed, Error> {
         if let Some(plans) = filter.plan_flush(self.kernel)? {
             for plan in plans {

@@ -95,6 +95,84 @@ fn get_and_delete() {
     insta::assert_snapshot!("delete", explained(&request::delete(&key.with_id(FlowId([1, 2, 3, 4]))).unwrap()));
 }
 
+/// The protocols whose tracker a kernel may lack: it then reports their flows without ports.
+const OPTIONAL: [Protocol; 4] = [Protocol::DCCP, Protocol::GRE, Protocol::SCTP, Protocol::UDPLITE];
+
+fn bytes(request: Result<Request<'_>, UsageError>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    request.unwrap().encode(1, &mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn tuples_without_ports_are_for_the_kernel_to_judge() {
+    for protocol in OPTIONAL {
+        for (client, server) in [(v4(1, 0).ip(), v4(2, 0).ip()), (v6(1, 0).ip(), v6(2, 0).ip())] {
+            let tuple = Tuple::generic(protocol, client, server);
+            let key = FlowKey::new(tuple);
+            let update = FlowUpdate { key, changes: Changes::new().mark(1) };
+            let new = NewFlow::new(tuple);
+            let expect = NewExpect::exactly(tuple, Tuple::tcp(v4(1, 1), v4(2, 2)));
+            for sent in [bytes(request::get(&key)), bytes(request::update(&update)), bytes(request::delete(&key))] {
+                assert_eq!(codec::decode::<FlowKey>(&sent[20..]), Ok(key), "{protocol}");
+            }
+            assert_eq!(codec::decode::<NewFlow>(&bytes(request::create(&new))[20..]), Ok(new), "{protocol}");
+            if client.is_ipv4() {
+                let sent = bytes(request::expect::create(&expect));
+                assert_eq!(codec::decode::<NewExpect>(&sent[20..]), Ok(expect), "{protocol}");
+            }
+        }
+    }
+    let gre = FlowKey::new(Tuple::generic(Protocol::GRE, v4(1, 0).ip(), v4(2, 0).ip()));
+    #[rustfmt::skip]
+    let attributes = [
+        0x24, 0, 1, 0x80, // CTA_TUPLE_ORIG
+        0x14, 0, 1, 0x80, // CTA_TUPLE_IP
+        8, 0, 1, 0, 10, 0, 0, 1, 8, 0, 2, 0, 10, 0, 0, 2,
+        0xc, 0, 2, 0x80, // CTA_TUPLE_PROTO
+        5, 0, 1, 0, 47, 0, 0, 0,
+    ];
+    if cfg!(target_endian = "little") {
+        assert_eq!(bytes(request::get(&gre))[20..], attributes);
+    }
+    // Every kernel reports these with ports or identifiers.
+    for protocol in [Protocol::TCP, Protocol::UDP, Protocol::ICMP, Protocol::ICMPV6] {
+        let tuple = Tuple::generic(protocol, v4(1, 0).ip(), v4(2, 0).ip());
+        assert_eq!(request::get(&tuple.into()).err(), Some(UsageError::WrongL4("the key")), "{protocol}");
+    }
+}
+
+/// Of whatever protocol, with whatever a kernel reports for it.
+#[test]
+fn reported_keys_are_accepted() {
+    let l4 = [
+        None,
+        Some(L4::Ports { src: 1, dst: 2 }),
+        Some(L4::Icmp { id: 1, kind: 42, code: 0 }),
+        Some(L4::Icmpv6 { id: 1, kind: 160, code: 0 }),
+    ];
+    for (protocol, l4) in (0..=u8::MAX).flat_map(|protocol| l4.map(|l4| (Protocol(protocol), l4))) {
+        let tuple = Tuple::new(v4(1, 0).ip(), v4(2, 0).ip(), protocol, l4);
+        let reported = codec::encode(&Flow::new(tuple, FlowId([1, 2, 3, 4]))).unwrap();
+        let key = codec::decode::<Flow>(&reported).unwrap().key();
+        let update = FlowUpdate { key, changes: Changes::new().mark(1) };
+        let requests = [request::get(&key), request::get_zeroing(&key), request::update(&update), request::delete(&key)];
+        for sent in requests.map(bytes) {
+            assert_eq!(codec::decode::<FlowKey>(&sent[20..]), Ok(key), "{tuple:?}");
+        }
+        let key = ExpectKey::new(tuple).with_id(ExpectId([1, 2, 3, 4]));
+        for sent in [request::expect::get(&key), request::expect::delete(&key)].map(bytes) {
+            assert_eq!(codec::decode::<ExpectKey>(&sent[20..]), Ok(key), "{tuple:?}");
+        }
+    }
+    // Without an id it is somebody's mistake: the kernel would ignore these ports, and find the flow of other ones.
+    let esp = Tuple::with_ports(Protocol::ESP, v4(1, 1), v4(2, 2));
+    assert_eq!(request::delete(&esp.into()).err(), Some(UsageError::WrongL4("the key")));
+    // No kernel reports these.
+    let mixed = FlowKey::new(Tuple::udp(v4(1, 1), v6(2, 2))).with_id(FlowId([1; 4]));
+    assert_eq!(request::get(&mixed).err(), Some(UsageError::MixedFamilies("the key")));
+}
+
 /// Filters with something for the kernel in each of its criteria.
 fn filters() -> [(&'static str, Filter); 6] {
     [

@@ -3,7 +3,7 @@
 use conntrack_spec::{ExpectKey, ExpectMaster, ExpectTuples, ExpectUpdate, Family, NewExpect};
 
 use super::policy::check_timeout;
-use super::{Check, UsageError, check_zoneless, same_family};
+use super::{Check, UsageError, check_key, check_no_zone, check_zoneless, same_family};
 
 impl Check for ExpectTuples {
     fn check(&self) -> Result<Family, UsageError> {
@@ -34,7 +34,9 @@ impl Check for ExpectUpdate {
 
 impl Check for ExpectKey {
     fn check(&self) -> Result<Family, UsageError> {
-        check_zoneless("the expected tuple", &self.tuple)
+        let what = "the expected tuple";
+        check_no_zone(what, &self.tuple)?;
+        check_key(what, &self.tuple, self.id.is_some())
     }
 }
 

@@ -334,8 +334,7 @@ impl Filter {
             let asks_ports = sides.iter().any(|side| side.src_port.is_some() || side.dst_port.is_some());
             let asks_icmp = sides.iter().any(|side| side.asks_icmp());
             let is_icmp = matches!(protocol, Protocol::ICMP | Protocol::ICMPV6);
-            // Kernels before 6.17 report ports of DCCP too.
-            let no_ports = asks_ports && !protocol.has_ports() && protocol != Protocol::DCCP;
+            let no_ports = asks_ports && !protocol.has_ports() && !protocol.has_ports_on_some_kernels();
             let no_state = self.tcp_state.is_some() && protocol != Protocol::TCP;
             if no_ports || no_state || (asks_icmp && !is_icmp) {
                 return Err(UsageError::NotOfProtocol(protocol));
