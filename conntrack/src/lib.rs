@@ -33,6 +33,7 @@ mod statistics;
 mod sys;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+mod unused;
 mod version;
 mod zeroing;
 
