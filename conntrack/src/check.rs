@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use conntrack_spec::codec::TooLong;
 use conntrack_spec::{
-    Family, FlowKey, FlowUpdate, L4, Nat, NewFlow, ProtoInfo, ProtoInfoSctp, ProtoInfoTcp, Protocol, Seconds, Status,
-    Tuple,
+    DccpRole, DccpState, Family, FlowKey, FlowUpdate, L4, Nat, NewFlow, ProtoInfo, ProtoInfoDccp, ProtoInfoSctp,
+    ProtoInfoTcp, Protocol, Seconds, Status, Tuple,
 };
 
 mod expect;
@@ -73,6 +73,10 @@ pub enum UsageError {
     /// SCTP's state and verification tags go together.
     #[error("an SCTP state needs both verification tags, and the tags a state")]
     IncompleteSctp,
+    /// A DCCP state without a role or a role without a state, or one that the kernel does not take. Kernels before 6.17,
+    /// which track DCCP, would refuse it.
+    #[error("a DCCP state is 0 to 7, and goes with a role, 0 or 1")]
+    Dccp,
     /// The protocol information is another protocol's; the kernel would ignore it.
     #[error("the protocol information is not that of {0:?}")]
     ProtoInfo(Protocol),
@@ -100,6 +104,10 @@ pub enum UsageError {
         /// Of the mask.
         mask: Protocol,
     },
+    /// A class of expectations other than 0, without the helper's name. Linux 5.10 and 6.16 to 6.18.15 would use class 0
+    /// without a word: name the helper, as [`NewExpect::class`](crate::NewExpect::class) does.
+    #[error("class {0} without its helper: some kernels would use class 0")]
+    ClassWithoutHelper(u32),
     /// A zone in a tuple, where the kernel takes none: an expectation has its master's, and a flow's master the flow's,
     /// beside the tuples.
     #[error("{0}: it has a zone of its own, which belongs beside it")]
@@ -274,6 +282,10 @@ fn check_proto_info(info: &ProtoInfo) -> Result<(), UsageError> {
             (Some(state), Some(_), Some(_)) if state.0 <= LAST_SCTP_STATE => Ok(()),
             (Some(_), Some(_), Some(_)) => Err(UsageError::State),
             _ => Err(UsageError::IncompleteSctp),
+        },
+        ProtoInfo::Dccp(ProtoInfoDccp { state, role, .. }) => match (state, role) {
+            (Some(state), Some(role)) if *state < DccpState::IGNORE && *role <= DccpRole::SERVER => Ok(()),
+            _ => Err(UsageError::Dccp),
         },
         _ => Ok(()),
     }

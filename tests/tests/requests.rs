@@ -41,7 +41,7 @@ fn everything_new() -> NewFlow {
         .timeout(Duration::from_millis(1500))
         .mark(7)
         .proto_info(tcp_info())
-        .help(help())
+        .help("ftp".parse::<HelperName>().expect("short"))
         .nat_src(Nat::to_range(IpAddr::from([192, 0, 2, 1])..=IpAddr::from([192, 0, 2, 9])).ports(1000..=2000))
         .nat_dst(Nat::to(IpAddr::from([192, 0, 2, 10])).port(80))
         .seq_adj(seq_adj(5), seq_adj(-5))
@@ -93,6 +93,57 @@ fn get_and_delete() {
     let by_reply = FlowKey::by_reply(Tuple::udp(v6(1, 1), v6(2, 2)).in_zone(9));
     insta::assert_snapshot!("get_by_reply", explained(&request::get(&by_reply).unwrap()));
     insta::assert_snapshot!("delete", explained(&request::delete(&key.with_id(FlowId([1, 2, 3, 4]))).unwrap()));
+}
+
+/// A creation with it crashes Linux 5.10.
+#[test]
+fn private_data_of_a_helper_is_restored_by_an_update() {
+    let mut flow = Flow::new(Tuple::tcp(v4(1, 40000), v4(2, 21)), FlowId([1, 2, 3, 4]));
+    flow.zone = Some(9);
+    flow.help = Some(help());
+    let text = |request: Result<Request<'_>, UsageError>| dissect_message(&bytes(request)).to_string();
+    for request in [request::create(&NewFlow::from(&flow)), request::upsert(&NewFlow::from(&flow))].map(text) {
+        assert!(request.contains("CTA_HELP_NAME") && !request.contains("CTA_HELP_INFO"), "{request}");
+    }
+    let update = FlowUpdate::restoring(&flow).expect("the helper has private data");
+    assert_eq!(update.key, FlowKey::new(flow.orig).in_zone(9), "without the id");
+    assert_eq!(update.changes, Changes { help: Some(help()), ..Changes::new() });
+    assert!(text(request::update(&update)).contains("CTA_HELP_INFO"));
+
+    flow.help = Some(Help { info: None, ..help() });
+    assert_eq!(FlowUpdate::restoring(&flow), None);
+    flow.help = None;
+    assert_eq!(FlowUpdate::restoring(&flow), None);
+}
+
+#[test]
+fn states_are_restored_in_a_form_that_the_kernel_takes() {
+    let restored = |protocol, info: ProtoInfo| {
+        let mut flow = Flow::new(Tuple::with_ports(protocol, v4(1, 1), v4(2, 2)), FlowId([1, 2, 3, 4]));
+        flow.proto_info = Some(info);
+        let new = NewFlow::from(&flow);
+        request::create(&new).unwrap();
+        new.proto_info
+    };
+    let dccp = |state, role| ProtoInfo::Dccp(ProtoInfoDccp { state, role, handshake_seq: Some(0x0102_0304_0506) });
+    let open = dccp(Some(DccpState::OPEN), Some(DccpRole::SERVER));
+    assert_eq!(restored(Protocol::DCCP, open.clone()), Some(open));
+    // The kernel refuses these.
+    for (state, role) in [
+        (None, Some(DccpRole::CLIENT)),
+        (Some(DccpState::OPEN), None),
+        (Some(DccpState::IGNORE), Some(DccpRole::CLIENT)),
+        (Some(DccpState::OPEN), Some(DccpRole(2))),
+    ] {
+        assert_eq!(restored(Protocol::DCCP, dccp(state, role)), None, "{state:?} {role:?}");
+        let new = NewFlow::new(Tuple::with_ports(Protocol::DCCP, v4(1, 1), v4(2, 2))).proto_info(dccp(state, role));
+        assert_eq!(request::create(&new).err(), Some(UsageError::Dccp), "{state:?} {role:?}");
+    }
+    let sctp =
+        |state| ProtoInfo::Sctp(ProtoInfoSctp { state: Some(state), vtag_original: Some(1), vtag_reply: Some(2) });
+    assert_eq!(restored(Protocol::SCTP, sctp(SctpState::CLOSED)), Some(sctp(SctpState::CLOSED)));
+    assert_eq!(restored(Protocol::SCTP, sctp(SctpState::HEARTBEAT_ACKED)), Some(sctp(SctpState::ESTABLISHED)));
+    assert_eq!(restored(Protocol::SCTP, sctp(SctpState(10))), None);
 }
 
 /// The protocols whose tracker a kernel may lack: it then reports their flows without ports.
@@ -156,7 +207,8 @@ fn reported_keys_are_accepted() {
         let reported = codec::encode(&Flow::new(tuple, FlowId([1, 2, 3, 4]))).unwrap();
         let key = codec::decode::<Flow>(&reported).unwrap().key();
         let update = FlowUpdate { key, changes: Changes::new().mark(1) };
-        let requests = [request::get(&key), request::get_zeroing(&key), request::update(&update), request::delete(&key)];
+        let requests =
+            [request::get(&key), request::get_zeroing(&key), request::update(&update), request::delete(&key)];
         for sent in requests.map(bytes) {
             assert_eq!(codec::decode::<FlowKey>(&sent[20..]), Ok(key), "{tuple:?}");
         }
@@ -273,7 +325,11 @@ fn icmp_types_that_the_kernel_does_not_track_are_compared_here() {
         for kind in 0..=u8::MAX {
             let filter = Filter::new().ipv4().protocol(protocol).icmp_type(kind);
             let plan = filter.plan_dump(KERNEL).unwrap();
-            let sent = plan.criteria().orig.and_then(|orig| orig.proto).and_then(|proto| proto.icmp_type.or(proto.icmpv6_type));
+            let sent = plan
+                .criteria()
+                .orig
+                .and_then(|orig| orig.proto)
+                .and_then(|proto| proto.icmp_type.or(proto.icmpv6_type));
             assert_eq!(sent, Some(kind).filter(|kind| tracked.contains(kind)), "{filter}");
             assert!(sent.is_some() || !plan.is_exact(), "{filter}");
             assert!(sent.is_some() || filter.plan_flush(KERNEL) == Ok(None), "{filter}");

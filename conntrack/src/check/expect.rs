@@ -18,6 +18,9 @@ impl Check for ExpectTuples {
 impl Check for NewExpect {
     fn check(&self) -> Result<Family, UsageError> {
         let family = self.tuples.check()?;
+        if let (Some(class @ 1..), None) = (self.class, self.helper.as_ref()) {
+            return Err(UsageError::ClassWithoutHelper(class));
+        }
         if let Some(nat) = &self.nat {
             same_family("the translation", family, check_zoneless("the translation", &nat.tuple)?)?;
         }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use conntrack::sandbox::Sandbox;
 use conntrack::{
-    Changes, Conntrack, Errno, Error, Family, FlowId, FlowKey, Help, HelperName, Labels, Nat, NewFlow, ProtoInfo,
-    Protocol, Seconds, Status, TcpState, Tuple, UsageError,
+    Changes, Conntrack, Errno, Error, Family, FlowId, FlowKey, HelperName, Labels, Nat, NewFlow, ProtoInfo, Protocol,
+    Seconds, Status, TcpState, Tuple, UsageError,
 };
 
 use crate::common::{errno, udp};
@@ -128,7 +128,10 @@ fn tuples_without_ports(_: &Sandbox) -> Outcome {
             ct.update(&flow.key(), &Changes::new().mark(7))?;
             same!(ct.get(&flow.key())?.and_then(|flow| flow.mark), Some(7), "{protocol}");
             same!(ct.get_zeroing(&flow.key())?.map(|flow| flow.orig), Some(new.orig), "{protocol}");
-            same!(ct.dump_zeroing()?.map(|flow| flow.map(|flow| flow.orig)).collect::<Result<Vec<_>, _>>()?, vec![new.orig]);
+            same!(
+                ct.dump_zeroing()?.map(|flow| flow.map(|flow| flow.orig)).collect::<Result<Vec<_>, _>>()?,
+                vec![new.orig]
+            );
             holds!(ct.delete(&flow.key())?, "{protocol}");
             ct.create(&NewFlow::from(&flow))?;
             same!(ct.delete_matching(&conntrack::Filter::all(), |_| true)?, 1, "{protocol}");
@@ -227,7 +230,7 @@ fn refuses_before_sending(_: &Sandbox) -> Outcome {
 
 fn names_the_operation_and_the_errno(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
-    let flow = udp(1000).help(Help::from(HelperName::new("no-such-helper")?));
+    let flow = udp(1000).help(HelperName::new("no-such-helper")?);
     let error = ct.create(&flow).err().ok_or("created")?;
     same!(error.errno(), Some(Errno::OPNOTSUPP));
     same!(error.to_string(), "creating a flow: EOPNOTSUPP (Operation not supported)");
