@@ -205,10 +205,7 @@ fn check_tuple(what: &'static str, tuple: &Tuple) -> Result<Family, UsageError> 
         Some(L4::Ports { .. }) => protocol.has_ports() || protocol.has_ports_on_some_kernels(),
         Some(L4::Icmp { .. }) => protocol == Protocol::ICMP,
         Some(L4::Icmpv6 { .. }) => protocol == Protocol::ICMPV6,
-        None => match protocol {
-            Protocol::TCP | Protocol::UDP | Protocol::ICMP | Protocol::ICMPV6 => false,
-            _ => true,
-        },
+        None => !matches!(protocol, Protocol::TCP | Protocol::UDP | Protocol::ICMP | Protocol::ICMPV6),
     };
     if !fits {
         return Err(UsageError::WrongL4(what));

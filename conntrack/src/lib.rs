@@ -19,6 +19,7 @@ mod filter;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod helpers;
+mod marks;
 pub mod mirror;
 mod namespace;
 pub mod netlink;

@@ -262,7 +262,7 @@ impl Filter {
     #[must_use]
     pub fn mark_masked(self, value: u32, mask: u32) -> Self {
         match (Masked { value, mask }).criterion() {
-            Some(mark) => self.set("mark", |filter| &mut filter.mark, mark),
+            Some(criterion) => self.set("mark", |filter| &mut filter.mark, criterion),
             None => self,
         }
     }
@@ -311,6 +311,11 @@ impl Filter {
             only = Some(family);
         }
         Ok(only)
+    }
+
+    /// Whether the filter decides on the mark.
+    pub(crate) fn asks_mark(&self) -> bool {
+        self.mark.is_some()
     }
 
     /// Whether the filter decides on these status bits.

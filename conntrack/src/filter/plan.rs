@@ -50,7 +50,9 @@ impl DumpPlan {
 /// let everything = conntrack::FlushPlan { family: conntrack::Family::UNSPEC, criteria: Default::default() };
 /// ```
 ///
-/// Send it on the kernel that is running now: another kernel may ignore some of the criteria, and so delete more.
+/// Send it on the kernel that is running now: another kernel may ignore some of the criteria, and so delete more. A kernel
+/// that was built without `CONFIG_NF_CONNTRACK_MARK` ignores the mark, which only a request can find out:
+/// [`Conntrack::flush`](crate::Conntrack::flush) makes that request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlushPlan {
     pub(crate) family: Family,
@@ -76,7 +78,8 @@ impl Filter {
     ///
     /// `kernel` may be above the [running](KernelVersion::running) kernel's version, for a kernel with features of newer
     /// ones: the request then has the criteria that `kernel` knows, but the plan is exact only if the running version
-    /// knows them too. So the selection is right even if `kernel` is wrong.
+    /// knows them too. So the selection is right even if `kernel` is wrong. It is assumed that the kernel was built with
+    /// `CONFIG_NF_CONNTRACK_MARK`; [`Conntrack::dump_filtered`](crate::Conntrack::dump_filtered) finds out.
     ///
     /// # Errors
     /// The filter contradicts itself: [`UsageError::Contradiction`], `MixedFamilies`, `PortRange` or `NotOfProtocol`.
@@ -136,7 +139,7 @@ impl Filter {
 
     fn plan(&self, family: Family, kernels: Kernels) -> DumpPlan {
         let mut exact = self.tcp_state.is_none();
-        // Kernels of every age compare marks.
+        // Kernels of every age compare marks, unless they were built without.
         let mark = self.mark.map(|mark| Mark { value: mark.value, mask: Some(mark.mask) });
         let mut criteria = FlowFilter { mark, ..FlowFilter::default() };
         if let Some(Masked { value, mask }) = self.status {

@@ -23,6 +23,7 @@ cases! {
     flushes_what_it_says_on_newer_kernels,
     asks_for_every_icmp_type,
     deletes_nothing_by_a_contradiction,
+    relies_on_marks_only_where_the_kernel_has_them,
     filters_projections,
     refuses_to_flush_without_criteria,
     refuses_contradictions,
@@ -269,6 +270,23 @@ fn deletes_nothing_by_a_contradiction(_: &Sandbox) -> Outcome {
         holds!(refused(Mirror::start(&filter).err(), name), "mirror {filter:?}");
     }
     same!(ids(ct.dump()?)?, table.iter().map(|flow| flow.id).collect());
+    Ok(())
+}
+
+/// The kernel that answers with marks has them; as on Linux 5.4, where nothing tells, the library compares them.
+fn relies_on_marks_only_where_the_kernel_has_them(_: &Sandbox) -> Outcome {
+    let ct = Conntrack::open()?;
+    let old = Conntrack::builder().kernel_version(OLD).open()?;
+    create_all(&ct)?;
+    let has_marks = ct.dump()?.next().ok_or("an empty table")??.mark.is_some();
+    let filter = Filter::new().mark(0x11);
+    same!(ct.flush(&filter)? == Flushed::AtOnce, has_marks);
+    same!(ids(ct.dump_filtered(&filter)?)?.len(), 0);
+    ct.flush_all()?;
+    let table = create_all(&ct)?;
+    let marked = table.iter().filter(|flow| filter.matches(flow)).count();
+    same!(old.flush(&filter)?, Flushed::OneByOne { deleted: marked as u64 });
+    same!(ct.dump()?.count(), table.len() - marked);
     Ok(())
 }
 
