@@ -83,8 +83,17 @@ impl Builder {
         self
     }
 
-    /// Uses only what this kernel can do, instead of asking which one is running. Filters mean the same; what an older
-    /// kernel could not select is selected here.
+    /// Sets the kernel version that decides which filter criteria are sent to the kernel, instead of the
+    /// [running](KernelVersion::running) kernel's.
+    ///
+    /// Filters select the same flows with every version:
+    ///
+    /// * With a lower version, the library filters more itself.
+    /// * With a higher version, for a kernel with features of newer ones, the kernel gets more criteria and reports fewer
+    ///   flows. It may ignore those that it does not know, so the library checks the reported flows again.
+    ///
+    /// Nothing is deleted on the strength of a higher version. A [flush](Conntrack::flush) by criteria that the running
+    /// version does not know deletes flow by flow: Linux 5.4, asked to flush a zone, would delete every flow.
     #[must_use]
     pub fn kernel_version(mut self, version: KernelVersion) -> Self {
         self.kernel = Some(version);

@@ -150,7 +150,8 @@ impl Conntrack {
     /// The filter contradicts itself, or the kernel refuses.
     pub fn dump_filtered_as<T: Decode>(&self, filter: &Filter) -> Result<Dump<T>, Error> {
         let plan = filter.plan_dump(self.kernel)?;
-        Dump::start(&self.dumps, &request::dump(&plan), (!plan.exact).then(|| filter.clone()))
+        let is_exact = plan.is_exact() && self.compares_mark_of(filter)?;
+        Dump::start(&self.dumps, &request::dump(&plan), (!is_exact).then(|| filter.clone()))
     }
 
     /// The flow at a tuple, if there is one (`IPCTNL_MSG_CT_GET`). The kernel does not look at the key's id: compare it
@@ -221,7 +222,9 @@ impl Conntrack {
     /// [`UsageError::FlushWithoutCriteria`](crate::UsageError::FlushWithoutCriteria) for a filter that selects
     /// everything, or the filter contradicts itself, or the kernel refuses. Then some of the flows may be deleted.
     pub fn flush(&self, filter: &Filter) -> Result<Flushed, Error> {
-        if let Some(plans) = filter.plan_flush(self.kernel)? {
+        if let Some(plans) = filter.plan_flush(self.kernel)?
+            && self.compares_mark_of(filter)?
+        {
             for plan in plans {
                 self.execute(&request::flush(&plan))?;
             }

@@ -19,6 +19,7 @@ mod filter;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod helpers;
+mod marks;
 pub mod mirror;
 mod namespace;
 pub mod netlink;
@@ -33,6 +34,7 @@ mod statistics;
 mod sys;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+mod unused;
 mod version;
 mod zeroing;
 
@@ -47,7 +49,7 @@ pub use connection::{Conntrack, Flushed};
 pub use dump::Dump;
 pub use error::{Capability, Errno, Error, KernelError, MissingCapability, Undecodable};
 pub use events::{Event, EventCounters, Events, EventsBuilder, Groups, Origin};
-pub use filter::{Filter, Plan, Ports, bpf};
+pub use filter::{DumpPlan, Filter, FlushPlan, Ports, bpf};
 pub use mirror::{Change, Mirror, MirrorBuilder, MirrorStats, Removal};
 pub use parallel::ParallelDump;
 pub use version::{KernelVersion, NotAVersion};

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::iter::FusedIterator;
 
-use conntrack_spec::{Decode, Flow, FlowKey, Tuple};
+use conntrack_spec::{Decode, Flow, FlowId, FlowKey, Tuple};
 
 use crate::connection::Conntrack;
 use crate::dump::Dump;
@@ -49,6 +49,8 @@ struct Found {
     orig: Tuple,
     #[nla(CTA_ZONE)]
     zone: Option<u16>,
+    #[nla(CTA_ID)]
+    id: FlowId,
 }
 
 /// A request in the datagram.
@@ -159,8 +161,8 @@ impl<T: Decode> Zeroing<'_, T> {
                 break;
             };
             let start = self.datagram.len();
-            let encoded = next.and_then(|Found { orig, zone }| {
-                let key = FlowKey { zone, ..FlowKey::new(orig) };
+            let encoded = next.and_then(|Found { orig, zone, id }| {
+                let key = FlowKey { zone, id: Some(id), ..FlowKey::new(orig) };
                 let request = request::get_zeroing(&key)?;
                 request.encode(0, &mut self.datagram)?;
                 Ok(Sent { start, subject: request.subject })

@@ -30,8 +30,8 @@ pub struct TimeoutPolicy {
     /// kernel reports all of them.
     #[nla(flatten)]
     pub timeouts: Timeouts,
-    /// Its users and one more: 1 is a policy that nobody uses. The kernel reports it, between protocol and timeouts, and
-    /// ignores it in a request.
+    /// The number of rules that use it, plus one: 1 is a policy that nobody uses. The kernel reports it, between protocol
+    /// and timeouts, and ignores it in a request.
     #[nla(CTA_TIMEOUT_USE)]
     pub use_count: Option<u32>,
 }

@@ -3,8 +3,8 @@
 use conntrack_spec::codec::{self, Decode, Native, RawAttribute, Stream};
 use conntrack_spec::header::{NfGenMsg, NlMsgErr, NlMsgHdr};
 use conntrack_spec::{
-    Changes, Encode, ExtAck, FilterBits, FilterFlags, Flow, FlowFilter, FlowId, FlowKey, FlowUpdate, Help, Labels,
-    NewFlow, Seconds, Timeouts, Tuple, UdpTimeouts, dissect, dissect_message,
+    Changes, Encode, ExtAck, FilterBits, FilterFlags, Flow, FlowFilter, FlowId, FlowKey, FlowUpdate, HelperName,
+    Labels, NewFlow, Seconds, Timeouts, Tuple, UdpTimeouts, dissect, dissect_message,
 };
 use zerocopy::IntoBytes;
 
@@ -353,8 +353,7 @@ body                                                 02 00 00",
 
 #[test]
 fn offsets_are_those_of_errors() {
-    let help = Help { name: "ftp".parse().unwrap(), info: None };
-    let flow = NewFlow::new(tuple()).help(help);
+    let flow = NewFlow::new(tuple()).help("ftp".parse::<HelperName>().unwrap());
     let bytes = codec::encode(&flow).unwrap();
     let text = format!("{:#}", dissect(NewFlow::SCHEMA, &bytes));
     let named = text.lines().filter_map(|line| line.trim_start().split_once(' ')).map(|(offset, rest)| {

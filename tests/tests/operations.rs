@@ -39,10 +39,9 @@ fn expectation_requests() {
     let least = NewExpect::from_any_port(expected(), master());
     insta::assert_snapshot!("expect_create", explained(&expect::create(&least).unwrap()));
     let most = least
-        .class(1)
+        .class("ftp".parse().unwrap(), 1)
         .flags(ExpectFlags::PERMANENT | ExpectFlags::INACTIVE)
         .nat(FlowDirection::REPLY, v4(9, 99))
-        .helper("ftp".parse().unwrap())
         .function("nat-follow-master".parse().unwrap())
         .zone(7);
     insta::assert_snapshot!("expect_create_everything", explained(&expect::create(&most).unwrap()));
@@ -55,6 +54,22 @@ fn expectation_requests() {
     );
     let update = ExpectUpdate::new(most.tuples, Seconds(60));
     insta::assert_snapshot!("expect_update", explained(&expect::update(&update).unwrap()));
+}
+
+/// Linux 5.10 and 6.16 to 6.18.15 would use class 0.
+#[test]
+fn a_class_of_expectations_goes_with_its_helper() {
+    let new = NewExpect::from_any_port(expected(), master());
+    let with =
+        |class, helper: Option<&str>| NewExpect { class, helper: helper.map(|name| name.parse().unwrap()), ..new.clone() };
+    for class in [1, 2, u32::MAX] {
+        assert_eq!(expect::create(&with(Some(class), None)).err(), Some(UsageError::ClassWithoutHelper(class)));
+        assert!(expect::create(&with(Some(class), Some("sip"))).is_ok());
+    }
+    // That is the class without one.
+    assert!(expect::create(&with(Some(0), None)).is_ok());
+    assert!(expect::create(&with(None, None)).is_ok());
+    assert_eq!(new.clone().class("sip".parse().unwrap(), 2), with(Some(2), Some("sip")));
 }
 
 #[test]

@@ -130,13 +130,13 @@ impl Conntrack {
         create_timeout_policy(policy: TimeoutPolicy) -> (), "Creates a timeout policy.";
         replace_timeout_policy(policy: TimeoutPolicy) -> (), "Replaces a timeout policy.";
         delete_timeout_policy(name: PolicyName) -> bool, "Deletes a timeout policy; false if there is none of that name.";
-        delete_unused_timeout_policies() -> (), "Deletes the timeout policies that no rule uses.";
+        delete_unused_timeout_policies() -> u64, "Deletes the timeout policies that no rule uses; how many.";
         helpers() -> Vec<UserHelper>, "The helpers in user space.";
         helper(key: UserHelperKey) -> Option<UserHelper>, "A helper in user space, if there is one.";
         create_helper(helper: UserHelper) -> (), "Creates a helper in user space.";
         upsert_helper(helper: UserHelper) -> (), "Creates a helper in user space, or changes the one that is there.";
         delete_helper(key: UserHelperKey) -> bool, "Deletes a helper in user space; false if there is none.";
-        delete_all_helpers() -> bool, "Deletes the helpers in user space.";
+        delete_all_helpers() -> u64, "Deletes the helpers in user space; how many.";
     }
 
     dumps! {

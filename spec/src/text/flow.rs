@@ -103,7 +103,7 @@ impl<'a> From<&'a Flow> for Line<'a> {
             sec_ctx: flow.sec_ctx.as_ref(),
             zone: flow.zone,
             timestamp: flow.timestamp,
-            help: flow.help.as_ref(),
+            helper: flow.help.as_ref().map(|help| &help.name),
             use_count: flow.use_count,
             id: Some(flow.id),
             labels: flow.labels,

@@ -272,9 +272,8 @@ fn expectations_in_xml_and_text(_: &Sandbox) -> Outcome {
         let master = NewFlow::tcp((client, port).into(), (server, 5060).into()).help("sip".parse::<HelperName>()?);
         ct.create(&master)?;
         let tuple = Tuple::udp((server, 0).into(), (client, port).into());
-        let mut expect = NewExpect::from_any_port(tuple, master.orig);
-        expect.flags = Some(ExpectFlags::PERMANENT | ExpectFlags::INACTIVE);
-        expect.class = Some(1);
+        let flags = ExpectFlags::PERMANENT | ExpectFlags::INACTIVE;
+        let expect = NewExpect::from_any_port(tuple, master.orig).flags(flags).class("sip".parse()?, 1);
         ct.create_expectation(&expect)?;
         ct.create_expectation(&NewExpect::exactly(Tuple::udp((server, 7).into(), (client, 9).into()), master.orig))?;
     }

@@ -59,7 +59,7 @@ fn each_operation_says_what_is_missing(_: &Sandbox) -> Outcome {
             ct.expectations_of(&key).map(drop),
             ct.flush_expectations(),
             ct.timeout_policies().map(drop),
-            ct.delete_unused_timeout_policies(),
+            ct.delete_unused_timeout_policies().map(drop),
             ct.timeout_policy(&policy.name).map(drop),
             ct.create_timeout_policy(&policy),
             ct.replace_timeout_policy(&policy),

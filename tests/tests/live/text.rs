@@ -116,7 +116,7 @@ fn expect(ct: &Conntrack) -> Result<usize, Failure> {
             ct.create(&master)?;
             let any = Tuple::udp((server, 0).into(), (client, port).into());
             let flags = ExpectFlags::PERMANENT | ExpectFlags::INACTIVE;
-            ct.create_expectation(&NewExpect::from_any_port(any, master.orig).flags(flags).class(1))?;
+            ct.create_expectation(&NewExpect::from_any_port(any, master.orig).flags(flags).class("sip".parse()?, 1))?;
             let one = Tuple::udp((server, 7).into(), (client, port - 1000).into());
             ct.create_expectation(&NewExpect::exactly(one, master.orig))?;
             count += 2;
