@@ -14,7 +14,7 @@ use common::{Common, Output, Selection, note};
 use conntrack::sandbox::{Failure, Namespace, Sandbox};
 use conntrack::{
     Change, Changes, Command, Conntrack, Error, Filter, Flow, FlowKey, FlowUpdate, LabelChange, Mark, Mirror, Nat,
-    NewFlow, Status,
+    NewFlow, Report, Status,
 };
 use serde::Serialize;
 
@@ -152,7 +152,7 @@ impl Replica {
             }
             if let Some(error) = refused(result)? {
                 self.refused += 1;
-                note(format_args!("{error}: {flow}"));
+                note(format_args!("{}: {flow}", Report(&error)));
             }
         }
         self.output.flush()?;

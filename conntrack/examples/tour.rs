@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use conntrack::sandbox::{self, Failure, Sandbox};
 use conntrack::{
-    Changes, Conntrack, Decode, Family, Filter, FlowId, FlowKey, Mark, NewFlow, Protocol, Seconds, Status,
+    Changes, Conntrack, Decode, Family, Filter, FlowId, FlowKey, Mark, NewFlow, Protocol, Report, Seconds, Status,
 };
 
 /// What a dump of three fields decodes into: nothing else is looked at.
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     match sandbox::run(tour) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            eprintln!("{}", Report(&error));
             ExitCode::FAILURE
         }
     }
