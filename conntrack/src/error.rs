@@ -164,6 +164,12 @@ impl fmt::Display for KernelError {
 
 impl std::error::Error for KernelError {}
 
+impl From<KernelError> for Error {
+    fn from(error: KernelError) -> Self {
+        Self::Kernel(Box::new(error))
+    }
+}
+
 /// A message that is not what is declared, among others that may be.
 #[derive(Debug, thiserror::Error)]
 #[error("an undecodable message of {} bytes", .bytes.len())]

@@ -15,8 +15,10 @@ pub struct FlowKey {
     /// The zone, when it is not 0 and applies to both directions.
     #[nla(CTA_ZONE)]
     pub zone: Option<u16>,
-    /// The flow itself, not another one with its tuple. Only a delete looks at it: get and update find whatever flow
-    /// is at the tuple now.
+    /// The flow's id: a later flow at the tuple is not meant, unless it has [the same id](FlowId).
+    ///
+    /// In a request the kernel compares it for a delete only. `Conntrack::get` compares it with the answer;
+    /// `Conntrack::update` and `Conntrack::get_zeroing` get the flow first.
     #[nla(CTA_ID)]
     pub id: Option<FlowId>,
 }
@@ -67,6 +69,13 @@ impl FlowKey {
     #[must_use]
     pub fn with_id(mut self, id: FlowId) -> Self {
         self.id = Some(id);
+        self
+    }
+
+    /// The same tuple, whichever flow it has.
+    #[must_use]
+    pub fn without_id(mut self) -> Self {
+        self.id = None;
         self
     }
 }

@@ -19,6 +19,7 @@ mod filter;
 mod flow;
 mod helper;
 mod hostile;
+mod id;
 mod mirror;
 mod parallel;
 mod policy;
@@ -112,6 +113,7 @@ fn main() -> ExitCode {
         flow::CASES,
         helper::CASES,
         hostile::CASES,
+        id::CASES,
         mirror::CASES,
         parallel::CASES,
         policy::CASES,
