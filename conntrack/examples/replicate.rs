@@ -203,7 +203,7 @@ fn differences(before: &Flow, after: &Flow) -> Changes {
 
 /// The flow's place: there, it has another id.
 fn without_id(flow: &Flow) -> FlowKey {
-    FlowKey { id: None, ..flow.key() }
+    flow.key().without_id()
 }
 
 /// Tells a refusal of one command, which others outlive, from a failure of the connection.

@@ -76,7 +76,7 @@ fn tour(sandbox: &Sandbox) -> Result<(), Failure> {
         ensure(flow.mark == Some(mark), "the kernel reports the mark that was set")?;
     }
 
-    println!("\n6. Deleted, by tuple and id, which a later flow hardly ever has.");
+    println!("\n6. Deleted, by tuple and id.");
     let exact = ct.get(&key)?.ok_or("the created flow is gone")?.key();
     ensure(ct.delete(&exact)?, "the flow was there to delete")?;
     ensure(ct.get(&key)?.is_none(), "it is gone")?;

@@ -93,7 +93,7 @@ impl From<&Flow> for FlowKey {
 }
 
 impl Flow {
-    /// Names this flow, in its zone and by its id, which a later flow with its tuple [hardly ever](FlowId) has.
+    /// Names this flow by its original tuple, its zone and its id. [`FlowId`] says when a later flow has the same id.
     #[must_use]
     pub fn key(&self) -> FlowKey {
         // A zone of the original direction is in its tuple. One of the reply direction does not apply to this tuple.

@@ -2,8 +2,8 @@
 
 use conntrack::sandbox::Sandbox;
 use conntrack::{
-    Changes, Command, Conntrack, Counters, Decode, Errno, Error, Family, FlowId, FlowKey, FlowUpdate,
-    ProtoInfo, ProtoInfoTcp, UsageError,
+    Changes, Command, Conntrack, Counters, Decode, Errno, Error, Family, FlowId, FlowKey, FlowUpdate, ProtoInfo,
+    ProtoInfoTcp, UsageError,
 };
 
 use crate::common::{errno, udp};

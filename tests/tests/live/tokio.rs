@@ -2,12 +2,16 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use conntrack::codec::{DecodePayload, Mode, Wire};
 use conntrack::sandbox::{Failure, Sandbox};
-use conntrack::tokio::{Conntrack, Events, Mirror};
-use conntrack::{Change, Changes, Command, Error, Event, Filter, Flushed, Groups, Removal};
+use conntrack::tokio::{Conntrack, Dump, Events, Mirror};
+use conntrack::{
+    Change, Changes, Command, DecodeError, Error, Event, Filter, FlowKey, Flushed, Groups, Removal, Tuple,
+};
 
 use crate::common::{PATIENCE, udp};
 use crate::{Outcome, cases, holds, same};
@@ -16,6 +20,12 @@ cases! {
     does_what_the_blocking_form_does,
     streams_dumps,
     drops_dumps_half_way,
+    passes_a_projections_panic_on,
+    passes_on_a_panic_of_what_starts_a_dump,
+    occupies_few_threads,
+    answers_in_the_order_of_the_questions,
+    forgets_questions_that_are_dropped,
+    goes_on_in_another_runtime,
     survives_futures_that_are_dropped,
     is_shared_by_tasks,
     streams_events,
@@ -90,6 +100,182 @@ fn drops_dumps_half_way(_: &Sandbox) -> Outcome {
         same!(count, 5000);
         Ok(())
     })
+}
+
+/// A flow whose decoding panics.
+#[derive(Debug, conntrack::Decode)]
+struct Bomb {
+    #[nla(CTA_TUPLE_ORIG)]
+    _armed: Armed,
+}
+
+#[derive(Debug)]
+struct Armed;
+
+impl DecodePayload for Armed {
+    const WIRE: Wire = <Tuple as DecodePayload>::WIRE;
+
+    fn vacant() -> Self {
+        Self
+    }
+
+    fn decode_payload(_: &[u8], _: Mode) -> Result<Self, DecodeError> {
+        panic!("a bomb went off")
+    }
+}
+
+/// The text that a task panicked with.
+fn panic_text(result: Result<Outcome, ::tokio::task::JoinError>) -> Result<String, Failure> {
+    let panic = match result {
+        Ok(outcome) => return Err(format!("ended without a panic: {outcome:?}").into()),
+        Err(error) => error.try_into_panic().map_err(|error| format!("no panic: {error}"))?,
+    };
+    Ok(panic.downcast_ref::<&str>().ok_or("a panic without a text")?.to_string())
+}
+
+/// Takes a dump to its end.
+async fn exhaust<T>(mut dump: Dump<T>) -> Outcome {
+    while dump.next().await.transpose()?.is_some() {}
+    Ok(())
+}
+
+fn passes_a_projections_panic_on(_: &Sandbox) -> Outcome {
+    run(async {
+        let ct = Conntrack::open()?;
+        fill(&ct, 3).await?;
+        let (one, several) = (ct.clone(), ct.clone());
+        let dumps = [
+            ::tokio::spawn(async move { exhaust(one.dump_as::<Bomb>().await?).await }),
+            ::tokio::spawn(async move { exhaust(several.dump_parallel_as::<Bomb>(&Filter::all()).await?).await }),
+        ];
+        for dump in dumps {
+            same!(panic_text(dump.await)?, "a bomb went off");
+        }
+        same!(ct.stats().await?.entries, 3, "the connection goes on");
+        Ok(())
+    })
+}
+
+fn passes_on_a_panic_of_what_starts_a_dump(_: &Sandbox) -> Outcome {
+    run(async {
+        let ct = Conntrack::open()?;
+        let asking = ct.clone();
+        let asked = ::tokio::spawn(async move {
+            asking.run(|_| -> Result<(), Error> { panic!("a closure's own") }).await?;
+            Ok(())
+        });
+        same!(panic_text(asked.await)?, "a closure's own");
+        same!(ct.stats().await?.entries, 0);
+        Ok(())
+    })
+}
+
+/// How many threads have this name, of at most 15 bytes.
+fn threads_named(name: &str) -> Result<usize, Failure> {
+    let mut count = 0;
+    for task in std::fs::read_dir("/proc/self/task")? {
+        // It may have ended.
+        let comm = std::fs::read_to_string(task?.path().join("comm")).unwrap_or_default();
+        count += usize::from(comm.trim_end() == name);
+    }
+    Ok(count)
+}
+
+/// However many requests there are at a time.
+fn occupies_few_threads(_: &Sandbox) -> Outcome {
+    const NAME: &str = "few-threads";
+    const REQUESTS: usize = 2000;
+    /// The runtime's own, and one or a few for requests.
+    const FEW: usize = 8;
+    let runtime = ::tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name(NAME).build()?;
+    runtime.block_on(async {
+        let ct = Conntrack::open()?;
+        fill(&ct, 10).await?;
+        let key = FlowKey::new(udp(1).orig);
+        let barrier = Arc::new(::tokio::sync::Barrier::new(REQUESTS));
+        let request = |number: usize| {
+            let (ct, barrier) = (ct.clone(), Arc::clone(&barrier));
+            ::tokio::spawn(async move {
+                barrier.wait().await;
+                match number % 4 {
+                    0 => holds!(ct.get(&key).await?.is_some()),
+                    1 => holds!(ct.batch([Command::Upsert(udp(2))]).await?.iter().all(Result::is_ok)),
+                    2 => same!(ct.delete_matching(&Filter::new().mark(9), |_| true).await?, 0),
+                    _ => holds!(ct.stats().await?.entries == 10),
+                }
+                Ok::<(), Failure>(())
+            })
+        };
+        for request in (0..REQUESTS).map(request).collect::<Vec<_>>() {
+            request.await??;
+        }
+        // The runtime keeps an idle thread for ten seconds.
+        let threads = threads_named(NAME)?;
+        holds!(threads <= FEW, "{threads} threads");
+        Ok(())
+    })
+}
+
+/// None waits for ever while others are served.
+fn answers_in_the_order_of_the_questions(_: &Sandbox) -> Outcome {
+    run(async {
+        let ct = Conntrack::open()?;
+        let answered = Arc::new(Mutex::new(Vec::new()));
+        let questions = (0..200_u16).map(|number| {
+            let (ct, answered) = (ct.clone(), Arc::clone(&answered));
+            ::tokio::spawn(async move {
+                ct.get(&udp(number).orig.into()).await?;
+                answered.lock().map_err(|_| "poisoned")?.push(number);
+                Ok::<(), Failure>(())
+            })
+        });
+        for question in questions.collect::<Vec<_>>() {
+            question.await??;
+        }
+        same!(*answered.lock().map_err(|_| "poisoned")?, (0..200).collect::<Vec<_>>());
+        Ok(())
+    })
+}
+
+/// A request that nobody waits for any more, and that was not sent yet, is not sent.
+fn forgets_questions_that_are_dropped(_: &Sandbox) -> Outcome {
+    run(async {
+        let ct = Conntrack::open()?;
+        fill(&ct, 100).await?;
+        let mut waiting: Vec<_> = (0..100)
+            .map(|port| {
+                let ct = ct.clone();
+                Box::pin(async move { ct.delete(&udp(port).orig.into()).await })
+            })
+            .collect();
+        for delete in &mut waiting {
+            holds!(delete.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        drop(waiting);
+        // The first was on its way.
+        holds!(ct.stats().await?.entries >= 99);
+        holds!(ct.delete(&udp(99).orig.into()).await?, "it was not deleted by a future that was dropped");
+        Ok(())
+    })
+}
+
+/// Also if the first ended with requests on their way.
+fn goes_on_in_another_runtime(_: &Sandbox) -> Outcome {
+    let ct = Conntrack::open()?;
+    for round in 0..3 {
+        let runtime = ::tokio::runtime::Builder::new_multi_thread().worker_threads(1).build()?;
+        for port in 0..50 {
+            let ct = ct.clone();
+            runtime.spawn(async move { ct.upsert(&udp(port)).await });
+        }
+        runtime.shutdown_background();
+        run(async {
+            ct.upsert(&udp(1000 + round)).await?;
+            holds!(ct.delete(&udp(1000 + round).orig.into()).await?);
+            Ok(())
+        })?;
+    }
+    Ok(())
 }
 
 /// Polls a future once, and drops it: most often while the request is on its way.
