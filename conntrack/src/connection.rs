@@ -19,7 +19,8 @@ use crate::version::KernelVersion;
 ///
 /// It can be shared between threads: requests take turns, and each dump has a socket of its own. Every operation needs
 /// `CAP_NET_ADMIN` in the user namespace that owns the network namespace, and fails with an error for which
-/// [`Error::is_permission`] holds without it.
+/// [`Error::is_permission`] holds without it. The [guide](crate::guide::kernels) says which other privileges are needed
+/// when.
 ///
 /// # Forks
 ///

@@ -215,6 +215,9 @@ pub enum Capability {
     NetAdmin,
     /// `CAP_NET_BROADCAST`
     NetBroadcast,
+    /// `CAP_SYS_ADMIN`, which entering a network namespace needs in two user namespaces: the one that owns it, and the
+    /// caller's own.
+    SysAdmin,
 }
 
 impl MissingCapability {
@@ -232,9 +235,13 @@ impl fmt::Display for MissingCapability {
             None => f.write_str("a user namespace outside of this one, which owns ")?,
         }
         match self.network_namespace {
-            Some(id) => write!(f, "net:[{id}]"),
-            None => f.write_str("the network namespace"),
+            Some(id) => write!(f, "net:[{id}]")?,
+            None => f.write_str("the network namespace")?,
         }
+        if self.capability == Capability::SysAdmin {
+            f.write_str(", and in the user namespace of the caller")?;
+        }
+        Ok(())
     }
 }
 
@@ -249,6 +256,7 @@ impl fmt::Display for Capability {
         f.write_str(match self {
             Self::NetAdmin => "CAP_NET_ADMIN",
             Self::NetBroadcast => "CAP_NET_BROADCAST",
+            Self::SysAdmin => "CAP_SYS_ADMIN",
         })
     }
 }
