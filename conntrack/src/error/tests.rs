@@ -111,7 +111,7 @@ fn debug_names_the_variant() {
 fn a_source_is_the_error_that_was_wrapped() {
     let source = |error: &Error| error.source().map(ToString::to_string);
     let io = Error::io("opening a netlink socket")(io_error());
-    assert!(io.source().is_some_and(|source| source.is::<io::Error>()));
+    assert!(io.source().is_some_and(<dyn StdError>::is::<io::Error>));
     assert_eq!(io.to_string(), "opening a netlink socket");
     let decode = Error::from(DecodeError::from(DecodeErrorKind::Missing("CTA_ID")));
     assert_eq!(source(&decode).as_deref(), Some("missing CTA_ID (at byte 0)"));
