@@ -42,7 +42,8 @@ impl Builder {
     /// This needs `CAP_SYS_ADMIN` in the user namespace that owns it and in the caller's own, until
     /// [`open`](Self::open) returns; the connection does not need it afterwards. The calling thread stays in its
     /// namespace. A thread of the connection enters the other one, gives up all capabilities, and opens sockets there
-    /// until the connection and its dumps are dropped.
+    /// until the connection and its dumps are dropped. Until then the process has several threads, for which the kernel
+    /// refuses `unshare(CLONE_NEWUSER)`.
     ///
     /// # Errors
     /// The descriptor cannot be duplicated.

@@ -116,7 +116,7 @@ pub enum UsageError {
     /// An update whose key has an id, which the kernel does not compare: another flow at the tuple would be changed.
     /// Remove the id ([`FlowKey::without_id`]), or call [`Conntrack::update`](crate::Conntrack::update), which compares
     /// it first.
-    #[error("the kernel does not compare the id of an update")]
+    #[error("the kernel does not compare the id of an update: remove it, or call Conntrack::update")]
     UpdateById,
     /// A file that is no network namespace.
     #[error("not a network namespace")]

@@ -48,7 +48,7 @@ pub enum Error {
     /// A message among others cannot be decoded. The others can.
     #[error(transparent)]
     Undecodable(Box<Undecodable>),
-    /// A privilege is missing to listen.
+    /// A privilege is missing to listen, or to enter a network namespace.
     #[error(transparent)]
     MissingCapability(Box<MissingCapability>),
     /// The answer took longer than the connection's reply timeout. It may still come; it will then be ignored.

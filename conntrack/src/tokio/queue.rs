@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::connection::joined;
 use crate::connection::Conntrack;
@@ -40,7 +40,10 @@ type Outcome<T> = Result<Result<T, Error>, Box<dyn Any + Send>>;
 
 enum Step<T> {
     Ended(Outcome<T>),
+    /// The turn to have a thread serve the queue.
     Turn(OwnedSemaphorePermit),
+    /// The thread has let go of the turn, and the operation may still wait behind others.
+    Served,
 }
 
 impl Queue {
@@ -65,23 +68,33 @@ impl Queue {
             let _ = sender.send(catch_unwind(AssertUnwindSafe(|| operation(ct))));
             true
         }));
+        let mut serving = None;
         loop {
-            match self.step(&mut ended).await? {
+            match self.step(&mut ended, serving.as_mut()).await? {
                 Step::Ended(outcome) => return outcome.unwrap_or_else(|panic| resume_unwind(panic)),
+                Step::Served => serving = None,
                 Step::Turn(turn) => {
                     let queue = Arc::clone(self);
-                    joined(spawn_blocking(move || queue.serve(turn)).await)?;
+                    serving = Some(spawn_blocking(move || queue.serve(turn)));
                 }
             }
         }
     }
 
-    /// Waits until the operation has ended, or for a turn to run what waits.
-    async fn step<T>(&self, ended: &mut oneshot::Receiver<Outcome<T>>) -> Result<Step<T>, Error> {
+    /// Waits until the operation has ended, and meanwhile for the thread that serves the queue, or for the turn to start
+    /// one.
+    async fn step<T>(
+        &self,
+        ended: &mut oneshot::Receiver<Outcome<T>>,
+        mut serving: Option<&mut JoinHandle<()>>,
+    ) -> Result<Step<T>, Error> {
         let mut turn = pin!(Arc::clone(&self.turns).acquire_owned());
         poll_fn(|context| {
             if let Poll::Ready(outcome) = Pin::new(&mut *ended).poll(context) {
                 return Poll::Ready(outcome.map(Step::Ended).map_err(|_| Error::ShutDown));
+            }
+            if let Some(serving) = &mut serving {
+                return Pin::new(&mut **serving).poll(context).map(|result| joined(result).map(|()| Step::Served));
             }
             turn.as_mut().poll(context).map(|turn| turn.map(Step::Turn).map_err(|_| Error::ShutDown))
         })
@@ -106,5 +119,36 @@ impl Queue {
 impl fmt::Debug for Queue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Queue").field("waiting", &self.waiting().len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Nothing takes so long: a test that waits for this has failed.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// The first future has a thread run the operation of the second, too, and does not wait for that.
+    #[test]
+    fn a_result_does_not_wait_for_the_operations_behind_it() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let queue = Queue::new(&Arc::new(Conntrack::open().unwrap()), 1);
+        let ((both_wait, go), (first_ended, end)) = (mpsc::channel(), mpsc::channel());
+        let [first, second] = [Arc::clone(&queue), queue];
+        let ended = runtime.block_on(async {
+            let first = tokio::spawn(async move { first.run(move |_| Ok(go.recv_timeout(PATIENCE))).await });
+            let second = tokio::spawn(async move { second.run(move |_| Ok(end.recv_timeout(PATIENCE))).await });
+            // Each is polled once.
+            tokio::task::yield_now().await;
+            both_wait.send(()).unwrap();
+            first.await.unwrap().unwrap().unwrap();
+            first_ended.send(()).unwrap();
+            second.await.unwrap().unwrap()
+        });
+        assert_eq!(ended, Ok(()), "the second ended before the first");
     }
 }
