@@ -18,8 +18,8 @@ use serde::Serialize;
 /// Deletes stale UDP flows to a destination, in batches
 ///
 /// UDP has no end that the kernel could see: as long as a client goes on sending, its flow keeps a translation to a
-/// server that is long gone. This finds the flows to the destination and deletes each by its tuple and its id, which a
-/// later flow hardly ever has.
+/// server that is long gone. This finds the flows to the destination and deletes each by its tuple and its id. If the
+/// client of a deleted flow sends again, its new flow has another id, unless no other flow was created in between.
 #[derive(Debug, Parser)]
 #[command(name = "purge", after_help = "Example: purge 10.96.0.10:53 --backend 10.1.2.3")]
 struct Args {

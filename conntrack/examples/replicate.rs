@@ -14,7 +14,7 @@ use common::{Common, Output, Selection, note};
 use conntrack::sandbox::{Failure, Namespace, Sandbox};
 use conntrack::{
     Change, Changes, Command, Conntrack, Error, Filter, Flow, FlowKey, FlowUpdate, LabelChange, Mark, Mirror, Nat,
-    NewFlow, Status,
+    NewFlow, Report, Status,
 };
 use serde::Serialize;
 
@@ -152,7 +152,7 @@ impl Replica {
             }
             if let Some(error) = refused(result)? {
                 self.refused += 1;
-                note(format_args!("{error}: {flow}"));
+                note(format_args!("{}: {flow}", Report(&error)));
             }
         }
         self.output.flush()?;
@@ -203,7 +203,7 @@ fn differences(before: &Flow, after: &Flow) -> Changes {
 
 /// The flow's place: there, it has another id.
 fn without_id(flow: &Flow) -> FlowKey {
-    FlowKey { id: None, ..flow.key() }
+    flow.key().without_id()
 }
 
 /// Tells a refusal of one command, which others outlive, from a failure of the connection.

@@ -26,7 +26,8 @@ pub enum Command {
     Create(NewFlow),
     /// Create a flow or change the one that is there, as [`Conntrack::upsert`] does.
     Upsert(NewFlow),
-    /// Change a flow, as [`Conntrack::update`] does.
+    /// Change the flow at a tuple, as [`Conntrack::update`] does for a key without an id. One with an id is
+    /// [`UsageError::UpdateById`](crate::UsageError::UpdateById): the kernel does not compare it.
     Update(FlowUpdate),
     /// Delete a flow, as [`Conntrack::delete`] does. One that is not there is an error here, for which
     /// [`Error::is_not_found`] holds.

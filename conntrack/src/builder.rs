@@ -39,7 +39,11 @@ impl Builder {
 
     /// Opens it in this network namespace instead of the calling thread's: a file such as `/proc/1234/ns/net`.
     ///
-    /// This needs `CAP_SYS_ADMIN`, over that namespace and over the caller's own. The calling thread stays where it is.
+    /// This needs `CAP_SYS_ADMIN` in the user namespace that owns it and in the caller's own, until
+    /// [`open`](Self::open) returns; the connection does not need it afterwards. The calling thread stays in its
+    /// namespace. A thread of the connection enters the other one, gives up all capabilities, and opens sockets there
+    /// until the connection and its dumps are dropped. Until then the process has several threads, for which the kernel
+    /// refuses `unshare(CLONE_NEWUSER)`.
     ///
     /// # Errors
     /// The descriptor cannot be duplicated.
@@ -100,14 +104,17 @@ impl Builder {
         self
     }
 
-    /// Opens the connection. This needs no privilege: privileges are looked at when something is asked.
+    /// Opens the connection. In the calling thread's namespace this needs no privilege: the kernel checks privileges when
+    /// a request is sent.
     ///
     /// # Errors
-    /// The namespace is none or may not be entered, or a socket cannot be opened or set.
+    /// * [`Error::MissingCapability`] if another namespace needs `CAP_SYS_ADMIN`.
+    /// * [`UsageError::NotANetworkNamespace`](crate::UsageError::NotANetworkNamespace) if the file is none.
+    /// * [`Error::Io`] if a socket cannot be opened, such as `EMFILE`, or a thread cannot be started, or the reply timeout
+    ///   is zero.
     pub fn open(self) -> Result<Conntrack, Error> {
-        let open = || self.namespace.open_socket();
-        let [home, requests, dumps] = [open()?, open()?, open()?];
-        let (mut requests, mut dumps) = (Channel::over(requests), Channel::over(dumps));
+        let home = self.namespace.home()?;
+        let (mut requests, mut dumps) = (Channel::over(home.open_first()?), Channel::over(home.open_first()?));
         self.options.apply(&mut requests)?;
         self.options.apply(&mut dumps)?;
         let kernel = self.kernel.unwrap_or_else(KernelVersion::running);

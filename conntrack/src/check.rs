@@ -126,6 +126,11 @@ pub enum UsageError {
         /// How many it says there are.
         said: u32,
     },
+    /// An update whose key has an id, which the kernel does not compare: another flow at the tuple would be changed.
+    /// Remove the id ([`FlowKey::without_id`]), or call [`Conntrack::update`](crate::Conntrack::update), which compares
+    /// it first.
+    #[error("the kernel does not compare the id of an update: remove it, or call Conntrack::update")]
+    UpdateById,
     /// A file that is no network namespace.
     #[error("not a network namespace")]
     NotANetworkNamespace,
@@ -184,6 +189,9 @@ impl Check for NewFlow {
 impl Check for FlowUpdate {
     /// Of a change only what needs no flow to look at can be checked.
     fn check(&self) -> Result<Family, UsageError> {
+        if self.key.id.is_some() {
+            return Err(UsageError::UpdateById);
+        }
         self.changes.proto_info.as_ref().map_or(Ok(()), check_proto_info)?;
         self.key.check()
     }

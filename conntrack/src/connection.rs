@@ -3,14 +3,14 @@
 use std::borrow::Borrow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use conntrack_spec::{Changes, Decode, Flow, FlowKey, FlowUpdate, NewFlow};
+use conntrack_spec::{Changes, Decode, Flow, FlowId, FlowKey, FlowUpdate, NewFlow};
 
 use crate::batch::{Batch, Command};
 use crate::builder::Builder;
 use crate::dump::Dump;
-use crate::error::Error;
+use crate::error::{Errno, Error, KernelError};
 use crate::filter::Filter;
-use crate::netlink::{Channel, Request};
+use crate::netlink::{Channel, Message, Request};
 use crate::pool::Pool;
 use crate::request;
 use crate::version::KernelVersion;
@@ -19,7 +19,8 @@ use crate::version::KernelVersion;
 ///
 /// It can be shared between threads: requests take turns, and each dump has a socket of its own. Every operation needs
 /// `CAP_NET_ADMIN` in the user namespace that owns the network namespace, and fails with an error for which
-/// [`Error::is_permission`] holds without it.
+/// [`Error::is_permission`] holds without it. The [guide](crate::guide::kernels) says which other privileges are needed
+/// when.
 ///
 /// # Forks
 ///
@@ -49,6 +50,13 @@ pub struct Conntrack {
     requests: Mutex<Channel>,
     dumps: Arc<Pool>,
     pub(crate) kernel: KernelVersion,
+}
+
+/// What tells a flow from another one at its tuple.
+#[derive(Debug, Decode)]
+struct Identity {
+    #[nla(CTA_ID)]
+    id: FlowId,
 }
 
 /// How a filtered flush was done.
@@ -154,21 +162,31 @@ impl Conntrack {
         Dump::start(&self.dumps, &request::dump(&plan), (!is_exact).then(|| filter.clone()))
     }
 
-    /// The flow at a tuple, if there is one (`IPCTNL_MSG_CT_GET`). The kernel does not look at the key's id: compare it
-    /// with the flow's.
+    /// Gets the flow at a tuple (`IPCTNL_MSG_CT_GET`). `None` if there is no flow, or if the key has an id and the flow
+    /// has another one.
     ///
     /// # Errors
-    /// The key makes no sense, or the kernel refuses.
+    /// [`Error::Usage`] if the key is invalid; nothing was sent then. `EPERM` without `CAP_NET_ADMIN`.
     pub fn get(&self, key: &FlowKey) -> Result<Option<Flow>, Error> {
         self.get_as(key)
     }
 
-    /// The flow at a tuple, decoded into a struct of your own.
+    /// Gets the flow at a tuple, decoded into a struct of your own, which does not need a field for the id that the key
+    /// may have.
     ///
     /// # Errors
-    /// The key makes no sense, or the kernel refuses.
+    /// As [`get`](Self::get).
     pub fn get_as<T: Decode>(&self, key: &FlowKey) -> Result<Option<T>, Error> {
-        self.one(&request::get(key)?)
+        // The kernel does not compare the id.
+        self.one_if(&request::get(key)?, |message| match key.id {
+            Some(id) => Ok(message.decode::<Identity>()?.id == id),
+            None => Ok(true),
+        })
+    }
+
+    /// Whether the key has an id and no flow with that id is at its tuple.
+    pub(crate) fn is_gone(&self, key: &FlowKey) -> Result<bool, Error> {
+        Ok(key.id.is_some() && self.get_as::<Identity>(key)?.is_none())
     }
 
     /// Creates a flow (`IPCTNL_MSG_CT_NEW` with `NLM_F_CREATE | NLM_F_EXCL`).
@@ -189,20 +207,35 @@ impl Conntrack {
         self.execute(&request::upsert(flow)?)
     }
 
-    /// Changes the flow at a tuple (`IPCTNL_MSG_CT_NEW`). The kernel does not look at the key's id.
+    /// Changes the flow at a tuple (`IPCTNL_MSG_CT_NEW`).
+    ///
+    /// The kernel does not compare the id of an update. If the key has one, this gets the flow first and changes nothing
+    /// if its id is another one. A flow that takes the tuple between these two requests is changed.
     ///
     /// # Errors
-    /// [`Error::is_not_found`] if there is none; others as the fields of [`Changes`] say. The changes before the one
-    /// that is refused have been made.
+    /// [`Error::is_not_found`] if there is no such flow; others as the fields of [`Changes`] say. The changes before the
+    /// one that is refused have been made.
     pub fn update(&self, key: &FlowKey, changes: &Changes) -> Result<(), Error> {
-        self.execute(&request::update(&FlowUpdate { key: *key, changes: changes.clone() })?)
+        let update = FlowUpdate { key: key.without_id(), changes: changes.clone() };
+        let request = request::update(&update)?;
+        if self.is_gone(key)? {
+            return Err(KernelError {
+                operation: request.subject.operation,
+                errno: Errno::NOENT,
+                message: None,
+                attribute: None,
+                hint: Some("no flow with the key's id is at its tuple"),
+            }
+            .into());
+        }
+        self.execute(&request)
     }
 
-    /// Deletes the flow at a tuple, and only if it has the key's id, where the key has one (`IPCTNL_MSG_CT_DELETE`). False
-    /// if there is none. The id spares a later flow with the same tuple, but for [rare cases](crate::FlowId).
+    /// Deletes the flow at a tuple (`IPCTNL_MSG_CT_DELETE`). `false` if there is no flow, or if the key has an id and the
+    /// flow has another one: the kernel compares it. [`FlowId`](crate::FlowId) says when a later flow has the same id.
     ///
     /// # Errors
-    /// The key makes no sense, or the kernel refuses.
+    /// [`Error::Usage`] if the key is invalid; nothing was sent then. `EPERM` without `CAP_NET_ADMIN`.
     pub fn delete(&self, key: &FlowKey) -> Result<bool, Error> {
         found(self.execute(&request::delete(key)?))
     }
@@ -236,9 +269,8 @@ impl Conntrack {
     /// Deletes the flows that meet a filter and for which `predicate` holds: each is found by a dump and deleted by its
     /// tuple and id, many in one send. How many were deleted; memory use does not depend on that.
     ///
-    /// A flow that has changed since it was found, so that it would not be selected any more, is deleted all the same.
-    /// Another one that has its tuple now is spared, but for the [rare cases](crate::FlowId) in which it has its
-    /// id, too.
+    /// A flow that has changed since the dump found it, and is no longer selected, is deleted all the same. A later flow
+    /// with its tuple is not deleted, unless it has the [same id](crate::FlowId).
     ///
     /// # Errors
     /// The filter contradicts itself, or the kernel refuses. Then some of the flows may be deleted.
@@ -293,9 +325,20 @@ impl Conntrack {
 
     /// Sends a request for one thing; `None` if it is not there.
     pub(crate) fn one<T: Decode>(&self, request: &Request<'_>) -> Result<Option<T>, Error> {
+        self.one_if(request, |_| Ok(true))
+    }
+
+    /// Sends a request for one thing; `None` if it is not there, or `is_meant` does not hold for the answer.
+    fn one_if<T: Decode>(
+        &self,
+        request: &Request<'_>,
+        is_meant: impl Fn(Message<'_>) -> Result<bool, Error>,
+    ) -> Result<Option<T>, Error> {
         let mut reply = None;
         let result = self.requests().request(request, |message| {
-            reply = Some(message.decode()?);
+            if is_meant(message)? {
+                reply = Some(message.decode()?);
+            }
             Ok(())
         });
         match result {

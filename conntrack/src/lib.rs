@@ -47,7 +47,7 @@ pub use builder::Builder;
 pub use check::UsageError;
 pub use connection::{Conntrack, Flushed};
 pub use dump::Dump;
-pub use error::{Capability, Errno, Error, KernelError, MissingCapability, Undecodable};
+pub use error::{Capability, Errno, Error, KernelError, MissingCapability, Report, Undecodable};
 pub use events::{Event, EventCounters, Events, EventsBuilder, Groups, Origin};
 pub use filter::{DumpPlan, Filter, FlushPlan, Ports, bpf};
 pub use mirror::{Change, Mirror, MirrorBuilder, MirrorStats, Removal};

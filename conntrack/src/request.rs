@@ -16,7 +16,7 @@ use crate::check::{Check, UsageError};
 use crate::filter::{DumpPlan, FlushPlan};
 use crate::netlink::{NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, Request};
 
-/// Reports the flow at a tuple.
+/// Reports the flow at a tuple. The kernel does not compare the key's id: compare it with the answer's.
 ///
 /// # Errors
 /// The key makes no sense.
@@ -24,7 +24,7 @@ pub fn get(key: &FlowKey) -> Result<Request<'_>, UsageError> {
     Ok(flow("getting a flow", IPCTNL_MSG_CT_GET, key).family(key.check()?))
 }
 
-/// Reports the flow at a tuple and sets its counters to 0, in one go.
+/// Reports the flow at a tuple and sets its counters to 0, atomically. The kernel does not compare the key's id.
 ///
 /// # Errors
 /// The key makes no sense.
@@ -53,7 +53,8 @@ pub fn upsert(new: &NewFlow) -> Result<Request<'_>, UsageError> {
 /// Changes the flow at a tuple.
 ///
 /// # Errors
-/// The key or a change makes no sense.
+/// The key or a change makes no sense. [`UsageError::UpdateById`] if the key has an id, which the kernel does not
+/// compare.
 pub fn update(update: &FlowUpdate) -> Result<Request<'_>, UsageError> {
     Ok(flow("updating a flow", IPCTNL_MSG_CT_NEW, update).family(update.check()?).denied(DENIED_CHANGE))
 }

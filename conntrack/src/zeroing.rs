@@ -62,19 +62,28 @@ struct Sent {
 
 /// # Counters
 impl Conntrack {
-    /// The flow at a tuple, if there is one, and sets its counters to 0, in one go (`IPCTNL_MSG_CT_GET_CTRZERO`).
+    /// Gets the flow at a tuple and sets its counters to 0, atomically (`IPCTNL_MSG_CT_GET_CTRZERO`). `None` if there is
+    /// no flow, or if the key has an id and the flow has another one.
+    ///
+    /// The kernel does not compare the id. If the key has one, this gets the flow first, and zeroes nothing if its id is
+    /// another one. A flow that takes the tuple between these two requests is zeroed; it is then returned, so that its
+    /// counts are not lost: compare its id.
     ///
     /// # Errors
-    /// The key makes no sense, or the kernel refuses.
+    /// [`Error::Usage`] if the key is invalid; nothing was sent then. `EPERM` without `CAP_NET_ADMIN`.
     pub fn get_zeroing(&self, key: &FlowKey) -> Result<Option<Flow>, Error> {
         self.get_zeroing_as(key)
     }
 
-    /// The flow at a tuple, decoded into a struct of your own, and sets its counters to 0.
+    /// Gets the flow at a tuple, decoded into a struct of your own, and sets its counters to 0: see
+    /// [`get_zeroing`](Self::get_zeroing).
     ///
     /// # Errors
-    /// The key makes no sense, or the kernel refuses.
+    /// As [`get_zeroing`](Self::get_zeroing).
     pub fn get_zeroing_as<T: Decode>(&self, key: &FlowKey) -> Result<Option<T>, Error> {
+        if self.is_gone(key)? {
+            return Ok(None);
+        }
         self.one(&request::get_zeroing(key)?)
     }
 

@@ -41,7 +41,7 @@ const CASES: &[Case] = &[
 ];
 
 fn main() -> ExitCode {
-    let unavailable = Sandbox::probe().err().map(|error| error.to_string());
+    let unavailable = Sandbox::probe().err().map(|error| conntrack::Report(&error).to_string());
     let denied = env::var_os("CONNTRACK_TESTS_SKIP").is_some_and(|value| value == "deny");
     let trial = |(name, body): &Case| {
         let (body, unavailable) = (*body, unavailable.clone());

@@ -16,8 +16,10 @@ pub struct FlowKey {
     /// The zone, when it is not 0 and applies to both directions.
     #[nla(CTA_ZONE)]
     pub zone: Option<u16>,
-    /// The flow itself, not another one with its tuple. Only a delete looks at it: get and update find whatever flow
-    /// is at the tuple now.
+    /// The flow's id: a later flow at the tuple is not meant, unless it has [the same id](FlowId).
+    ///
+    /// In a request the kernel compares it for a delete only. `Conntrack::get` compares it with the answer;
+    /// `Conntrack::update` and `Conntrack::get_zeroing` get the flow first.
     #[nla(CTA_ID)]
     pub id: Option<FlowId>,
 }
@@ -128,6 +130,13 @@ impl FlowKey {
         self.id = Some(id);
         self
     }
+
+    /// The same tuple, whichever flow it has.
+    #[must_use]
+    pub fn without_id(mut self) -> Self {
+        self.id = None;
+        self
+    }
 }
 
 impl From<Tuple> for FlowKey {
@@ -143,7 +152,7 @@ impl From<&Flow> for FlowKey {
 }
 
 impl Flow {
-    /// Names this flow, in its zone and by its id, which a later flow with its tuple [hardly ever](FlowId) has.
+    /// Names this flow by its original tuple, its zone and its id. [`FlowId`] says when a later flow has the same id.
     #[must_use]
     pub fn key(&self) -> FlowKey {
         // A zone of the original direction is in its tuple. One of the reply direction does not apply to this tuple.

@@ -1,9 +1,12 @@
 //! What errors say: which attribute, what is wrong with it, at which byte.
 
+use std::error::Error;
 use std::net::SocketAddr;
 
-use conntrack::codec::{DecodeErrorKind, Mode, decode, decode_with, encode};
-use conntrack::{Changes, ExtAck, Flow, FlowFilter, FlowId, FlowKey, Help, Status, Tuple};
+use conntrack::codec::{DecodeErrorKind, EncodeError, Mode, TooLong, decode, decode_with, encode};
+use conntrack::{
+    Changes, ExtAck, Filter, Flow, FlowFilter, FlowId, FlowKey, Help, KernelVersion, Report, Status, Tuple,
+};
 use conntrack_tests::generate::bytes;
 use conntrack_tests::paths::decode_both_ways;
 
@@ -42,6 +45,32 @@ fn the_parts_of_an_error() {
     assert_eq!(error.path().collect::<Vec<_>>(), ["CTA_MARK"]);
     assert_eq!(error.kind(), DecodeErrorKind::TooShort { found: 2, expected: 4 });
     assert_eq!(error.offset(), attributes.len() - 4, "the payload's first byte");
+}
+
+#[test]
+fn debug_names_the_kind() {
+    let error = decode::<FlowKey>(&bytes(1, true, &[])).unwrap_err();
+    assert_eq!(
+        format!("{error:?}"),
+        r#"DecodeError { path: ["CTA_TUPLE_ORIG"], kind: Missing("CTA_TUPLE_IP"), offset: 4 }"#
+    );
+}
+
+/// They print everything themselves, so that there is nothing left for a source.
+#[test]
+fn errors_of_the_codec_and_of_texts_have_no_source() {
+    let errors: [&dyn Error; 6] = [
+        &decode::<Flow>(&[]).unwrap_err(),
+        &DecodeErrorKind::TrailingBytes(2),
+        &EncodeError::Nul(3),
+        &TooLong::Nul(3),
+        &"proto=nonsense".parse::<Filter>().unwrap_err(),
+        &"six".parse::<KernelVersion>().unwrap_err(),
+    ];
+    for error in errors {
+        assert!(error.source().is_none(), "{error:?}");
+        assert_eq!(Report(error).to_string(), error.to_string());
+    }
 }
 
 #[test]

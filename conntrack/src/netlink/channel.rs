@@ -321,7 +321,7 @@ pub(crate) fn refusal(subject: Subject, sent: &[u8], refused: Refusal) -> Error 
     });
     let (errno, message) = (Errno(refused.errno), refused.details.message);
     let hint = (errno == Errno::PERM).then_some(subject.denied);
-    Error::Kernel(Box::new(KernelError { operation: subject.operation, errno, message, attribute, hint }))
+    KernelError { operation: subject.operation, errno, message, attribute, hint }.into()
 }
 
 #[cfg(test)]

@@ -1,19 +1,28 @@
 //! Without `CAP_NET_ADMIN`.
 
-use conntrack::sandbox::Sandbox;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use conntrack::sandbox::{Failure, Namespace, Sandbox};
 use conntrack::{
-    Changes, Command, Conntrack, Errno, Error, Events, ExpectUpdate, Filter, Groups, L3Protocol, Mirror, NewExpect,
-    Protocol, Seconds, TimeoutPolicy, UdpTimeouts, UsageError,
+    Capability, Changes, Command, Conntrack, Errno, Error, Events, ExpectUpdate, Filter, Groups, L3Protocol, Mirror,
+    NewExpect, Protocol, Seconds, TimeoutPolicy, UdpTimeouts, UsageError,
 };
+use rustix::process::Signal;
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
-use crate::common::udp;
-use crate::{Outcome, cases, holds, same};
+use crate::common::{PATIENCE, udp};
+use crate::{Outcome, cases, holds, parallel, same};
 
 cases! {
     each_operation_says_what_is_missing,
     a_batch_is_refused_as_a_whole,
     nothing_opens_in_what_is_no_namespace,
+    a_connection_elsewhere_dumps_without_cap_sys_admin,
+    another_namespace_needs_cap_sys_admin,
+    a_thread_elsewhere_is_told_of_cap_sys_admin,
+    the_thread_in_the_namespace_can_do_nothing_else,
 }
 
 fn without_capability(body: impl FnOnce() -> Outcome + Send) -> Outcome {
@@ -122,6 +131,111 @@ fn nothing_opens_in_what_is_no_namespace(_: &Sandbox) -> Outcome {
             let refused = matches!(error, Some(Error::Usage(UsageError::NotANetworkNamespace)));
             holds!(refused, "{path}: {error:?}");
         }
+    }
+    Ok(())
+}
+
+/// Also if dumps end half-way, which closes their sockets, and many run at a time.
+fn a_connection_elsewhere_dumps_without_cap_sys_admin(_: &Sandbox) -> Outcome {
+    const AT_A_TIME: usize = 40;
+    let there = Namespace::new()?;
+    let ct = Conntrack::builder().netns(&there)?.open()?;
+    let count = parallel::fill(&ct, parallel::MANY)?;
+    without(CapabilitySet::SYS_ADMIN, || {
+        holds!(Conntrack::builder().netns(&there)?.open().is_err(), "the capability is gone");
+        let mut dumps = (0..AT_A_TIME).map(|_| ct.dump()).collect::<Result<Vec<_>, _>>()?;
+        let last = dumps.pop().ok_or("no dump")?;
+        drop(dumps);
+        same!(last.count(), count);
+        same!(ct.dump_parallel()?.count(), count);
+        // On threads that began without the capability.
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| ct.dump_parallel().map(Iterator::count))).collect();
+            threads.into_iter().try_for_each(|thread| {
+                same!(thread.join().map_err(|_| "a thread panicked")??, count);
+                Ok(())
+            })
+        })
+    })?;
+    same!(Conntrack::open()?.dump()?.count(), 0, "none of them was here");
+    Ok(())
+}
+
+/// It is the error that a capability is missing, and says which, and where.
+fn is_missing_sys_admin(error: Option<Error>, namespace: &Namespace) -> Outcome {
+    let error = error.ok_or("allowed without the capability")?;
+    holds!(error.is_permission(), "{error:?}");
+    let Error::MissingCapability(missing) = &error else { return Err(format!("{error:?}").into()) };
+    let inode = rustix::fs::fstat(namespace)?.st_ino;
+    same!((missing.capability, missing.network_namespace), (Capability::SysAdmin, Some(inode)));
+    holds!(error.to_string().starts_with("entering the network namespace: needs CAP_SYS_ADMIN in user:["), "{error}");
+    Ok(())
+}
+
+fn another_namespace_needs_cap_sys_admin(_: &Sandbox) -> Outcome {
+    let there = Namespace::new()?;
+    without(CapabilitySet::SYS_ADMIN, || {
+        is_missing_sys_admin(Conntrack::builder().netns(&there)?.open().err(), &there)?;
+        is_missing_sys_admin(Events::builder().netns(&there)?.subscribe().err(), &there)?;
+        is_missing_sys_admin(Mirror::builder().netns(&there)?.start().err(), &there)
+    })
+}
+
+/// A connection to the namespace of the thread that opened it, used by a thread in another one.
+fn a_thread_elsewhere_is_told_of_cap_sys_admin(_: &Sandbox) -> Outcome {
+    let home = Namespace::new()?;
+    let ct = home.run(|_| Ok(Conntrack::open()?))?;
+    // More than the first datagrams hold, so that the dumps are under way.
+    parallel::fill(&ct, 3000)?;
+    Namespace::new()?.run(|_| {
+        without(CapabilitySet::SYS_ADMIN, || {
+            let _first = ct.dump()?;
+            // The first has the socket that was there.
+            let dumps = (0..2).map(|_| ct.dump()).collect::<Result<Vec<_>, _>>();
+            is_missing_sys_admin(dumps.err(), &home)
+        })
+    })?;
+    Ok(())
+}
+
+/// A line of what `/proc` tells of a thread.
+fn status_line(thread: &Path, name: &str) -> Option<String> {
+    let status = std::fs::read_to_string(thread.join("status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned())
+}
+
+/// The threads of this process that are in a network namespace, as directories.
+fn threads_in(namespace: &Namespace) -> Result<Vec<PathBuf>, Failure> {
+    let inode = rustix::fs::fstat(namespace)?.st_ino;
+    let tasks = std::fs::read_dir("/proc/self/task")?.map(|task| task.map(|task| task.path()));
+    // A thread may end meanwhile.
+    let is_there = |task: &PathBuf| std::fs::metadata(task.join("ns/net")).is_ok_and(|network| network.ino() == inode);
+    Ok(tasks.collect::<Result<Vec<_>, _>>()?.into_iter().filter(is_there).collect())
+}
+
+fn the_thread_in_the_namespace_can_do_nothing_else(_: &Sandbox) -> Outcome {
+    let there = Namespace::new()?;
+    same!(threads_in(&there)?.len(), 0);
+    let ct = Conntrack::builder().netns(&there)?.open()?;
+    let threads = threads_in(&there)?;
+    same!(threads.len(), 1);
+    for capabilities in ["CapEff:", "CapPrm:", "CapInh:", "CapAmb:"] {
+        same!(status_line(&threads[0], capabilities).as_deref(), Some("0000000000000000"), "{capabilities}");
+    }
+    // It takes no signal that is meant for the process: all are blocked that can be.
+    let blocked = status_line(&threads[0], "SigBlk:").ok_or("no SigBlk")?;
+    let blocked = u64::from_str_radix(&blocked, 16)?;
+    for signal in [Signal::HUP, Signal::INT, Signal::TERM, Signal::USR1, Signal::CHILD, Signal::PIPE] {
+        holds!(blocked & 1 << (signal.as_raw() - 1) != 0, "{signal:?} in {blocked:x}");
+    }
+    let dump = ct.dump()?;
+    drop(ct);
+    same!(threads_in(&there)?.len(), 1, "a dump may yet need it");
+    drop(dump);
+    let deadline = Instant::now() + PATIENCE;
+    while !threads_in(&there)?.is_empty() {
+        holds!(Instant::now() < deadline, "it goes on");
+        std::thread::yield_now();
     }
     Ok(())
 }
