@@ -150,7 +150,7 @@ fn a_connection_elsewhere_dumps_without_cap_sys_admin(_: &Sandbox) -> Outcome {
         same!(ct.dump_parallel()?.count(), count);
         // On threads that began without the capability.
         std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| ct.dump_parallel().map(Iterator::count))).collect();
+            let threads: Vec<_> = (0..2).map(|_| scope.spawn(|| ct.dump_parallel().map(Iterator::count))).collect();
             threads.into_iter().try_for_each(|thread| {
                 same!(thread.join().map_err(|_| "a thread panicked")??, count);
                 Ok(())
