@@ -32,7 +32,7 @@ impl From<&Flow> for NewFlow {
         new.timeout = flow.timeout.unwrap_or(new.timeout);
         new.mark = flow.mark.map(|value| Mark { value, mask: None });
         new.proto_info = flow.proto_info.as_ref().map_or(new.proto_info, restored);
-        new.help = flow.help.clone();
+        new.help.clone_from(&flow.help);
         new.seq_adj_orig = flow.seq_adj_orig;
         new.seq_adj_reply = flow.seq_adj_reply;
         new.zone = flow.zone;
