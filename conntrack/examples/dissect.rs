@@ -93,9 +93,16 @@ fn datagrams(content: &[u8]) -> io::Result<Vec<Datagram>> {
             Ok(text) if text.bytes().all(|byte| byte == b'\n' || byte == b'\t' || !byte.is_ascii_control()) => {
                 hex(text)
             }
+            _ if !is_message(content) => Err(invalid("neither netlink messages nor text nor a capture")),
             _ => Ok(vec![Datagram { about: String::new(), bytes: content.to_vec() }]),
         },
     }
+}
+
+/// Whether bytes begin with a message of netlink, in either byte order: with its length. It may be cut.
+fn is_message(bytes: &[u8]) -> bool {
+    let length = in_host_order(bytes).first_chunk().map(|length| u32::from_ne_bytes(*length));
+    length.is_some_and(|length| (16..1 << 16).contains(&length))
 }
 
 fn invalid(message: impl Into<String>) -> io::Error {

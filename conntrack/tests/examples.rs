@@ -279,7 +279,9 @@ fn dissect_reads_captures_of_either_byte_order() -> Outcome {
     };
     let (ours, theirs) =
         (dissect(&capture(cfg!(target_endian = "big"))), dissect(&capture(cfg!(target_endian = "little"))));
+    let program = dissect(b"\x7fELF\x02\x01\x01\x00\xff\xfe\x00\x00\x00\x00\x00\x00");
     std::fs::remove_file(&path)?;
+    holds(program.as_ref().is_err_and(|error| error.to_string().contains("neither netlink messages")), &program)?;
     let (ours, theirs) = (ours?, theirs?);
     for said in ["IPCTNL_MSG_CT_GET", "CTA_MARK ", "CTA_FILTER_F_CTA_IP_DST"] {
         holds(ours.contains(said), &ours)?;

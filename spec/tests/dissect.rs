@@ -250,12 +250,12 @@ CTA_HELP                                  0034 8005                             
                                                      00 00 00 00 00 00 00 00
                                                      00 (00 00 00)
 CTA_HELP                                  001c 0005                             nest, without NLA_F_NESTED
-  CTA_HELP_NAME                           0015 0001  30 31 32 33 34 35 36 37    16 bytes, expected at most 15
+  CTA_HELP_NAME                           0015 0001  30 31 32 33 34 35 36 37    \"0123456789012345\" (16 bytes, expected at most 15)
                                                      38 39 30 31 32 33 34 35
                                                      00 (00 00 00)
 CTA_HELP                                  0010 0005                             nest, without NLA_F_NESTED
   CTA_HELP_NAME                           000b 0001  73 69 70 ff 22 00 00 (00)  \"sip\\xff\\\"\"
-CTA_LABELS                                0015 0016  00 00 00 00 00 00 00 00    (excess bytes: 1)
+CTA_LABELS                                0015 0016  00 00 00 00 00 00 00 00    17 bytes, expected at most 16
                                                      00 00 00 00 00 00 00 00
                                                      00 (00 00 00)
 CTA_PROTOINFO                             0018 8004                             nest

@@ -14,7 +14,7 @@ impl LabelNames {
         Self::default()
     }
 
-    /// Reads the text of a `connlabel.conf` as conntrack(8) does (libnetfilter_conntrack, `src/conntrack/labels.c`).
+    /// Reads the text of a `connlabel.conf` as conntrack(8) does (`libnetfilter_conntrack`, `src/conntrack/labels.c`).
     ///
     /// Each line has a number and a name. The number is decimal, octal after `0`, or hexadecimal after `0x`; no blank
     /// needs to follow it. A name consists of letters, digits, `-` and blanks. The first name of a label counts, and so
