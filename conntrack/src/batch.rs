@@ -112,7 +112,7 @@ impl<'a, I: Iterator<Item: Borrow<Command>>> Batch<'a, I> {
             let Some(command) = next else { break };
             let start = self.datagram.len();
             let encoded = command.borrow().request().and_then(|request| {
-                request.encode(0, &mut self.datagram)?;
+                request.without_ack().encode(0, &mut self.datagram)?;
                 Ok(Entry::Sent { subject: request.subject, start })
             });
             if start > 0 && self.datagram.len() > limits.bytes {

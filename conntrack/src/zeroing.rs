@@ -162,7 +162,7 @@ impl<T: Decode> Zeroing<'_, T> {
             let encoded = next.and_then(|Found { orig, zone }| {
                 let key = FlowKey { zone, ..FlowKey::new(orig) };
                 let request = request::get_zeroing(&key)?;
-                request.encode(0, &mut self.datagram)?;
+                request.without_ack().encode(0, &mut self.datagram)?;
                 Ok(Sent { start, subject: request.subject })
             });
             match encoded {

@@ -97,7 +97,7 @@ impl Channel {
         self.clear();
         let seq = self.take_numbers(1);
         self.outgoing.clear();
-        request.flags(NLM_F_ACK).encode(seq, &mut self.outgoing)?;
+        request.encode(seq, &mut self.outgoing)?;
         self.socket.send(&self.outgoing).map_err(Error::io(request.subject.operation))?;
         self.under_way = true;
         Ok(Exchange::new(seq, self.socket.port()))
