@@ -61,11 +61,11 @@ pub(crate) fn measure(args: &Args, figures: &mut Figures) -> Outcome<()> {
         let expected = truth::of_table()?;
         push(&mut raw_delete, || deletes.send(&mut socket))?;
         must_be_empty()?;
-        push(&mut create, || Ok(ct.batch(&commands).run().map(drop)?))?;
+        push(&mut create, || Ok(ct.batch(&commands).run()?.into_result().map(drop)?))?;
         if truth::of_table()? != expected {
             return Err("the library and the raw requests do not create the same flows".into());
         }
-        push(&mut delete, || Ok(ct.batch(&deletions).run().map(drop)?))?;
+        push(&mut delete, || Ok(ct.batch(&deletions).run()?.into_result().map(drop)?))?;
         must_be_empty()?;
     }
     let heading = format!("{} flows, {}", args.entries, mix::DESCRIPTION);

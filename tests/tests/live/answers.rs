@@ -9,9 +9,7 @@ use std::time::{Duration, Instant};
 
 use conntrack::netlink::{Answer, Exchange, Messages, ProtocolError};
 use conntrack::sandbox::{Failure, Sandbox};
-use conntrack::{
-    Changes, Command, Conntrack, Error, ExpectMaster, Filter, Flow, FlowUpdate, KernelVersion, request,
-};
+use conntrack::{Changes, Command, Conntrack, Error, ExpectMaster, Filter, Flow, FlowUpdate, KernelVersion, request};
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
@@ -115,7 +113,7 @@ const OPERATIONS: &[Operation] = &[
     ("update", |ct| ct.update(&key(1), &Changes::new().mark(7))),
     ("upsert", |ct| ct.upsert(&udp(1))),
     ("stats", |ct| ct.stats().map(drop)),
-    ("batch", |ct| ct.batch([Command::Upsert(udp(1)), Command::Upsert(udp(1))]).run().map(drop)),
+    ("batch", |ct| ct.batch([Command::Upsert(udp(1)), Command::Upsert(udp(1))]).run()?.into_result().map(drop)),
 ];
 
 fn answers_that_are_cut_at_any_byte(_: &Sandbox) -> Outcome {
@@ -168,9 +166,27 @@ fn answers_that_never_come(_: &Sandbox) -> Outcome {
 /// The kernel answers before the send returns, and then the time is over already.
 fn answers_that_are_there_are_in_time(_: &Sandbox) -> Outcome {
     const MANY: u16 = 500;
+    const MORE: &[Operation] = &[
+        ("a batch of refusals", |ct| {
+            let results = ct.batch((0..MANY).map(|port| Command::Create(udp(port))));
+            let mut refused = 0;
+            for result in results {
+                match result {
+                    Err(error) if error.is_exists() => refused += 1,
+                    result => result.map(drop)?,
+                }
+            }
+            assert_eq!(refused, MANY);
+            Ok(())
+        }),
+        ("zeroing dump", |ct| {
+            assert_eq!(ct.dump_zeroing()?.collect::<Result<Vec<_>, _>>()?.len(), usize::from(MANY));
+            Ok(())
+        }),
+    ];
     let ct = Conntrack::builder().reply_timeout(Duration::from_nanos(1)).open()?;
     fill(&ct, 0..MANY)?;
-    for (name, operation) in OPERATIONS {
+    for (name, operation) in OPERATIONS.iter().chain(MORE) {
         operation(&ct).map_err(|error| format!("{name}: {error}"))?;
     }
     same!(dumped(&ct)?, usize::from(MANY));
@@ -214,7 +230,7 @@ fn a_socket_of_ones_own_is_always_answered(_: &Sandbox) -> Outcome {
     rustix::net::bind(&socket, &SocketAddrNetlink::new(0, 0))?;
     let port = SocketAddrNetlink::try_from(rustix::net::getsockname(&socket)?)?.pid();
     SockRef::from(&socket).set_read_timeout(Some(PATIENCE))?;
-    let mut buffer = [0; 32 * 1024];
+    let mut buffer = vec![0; 32 * 1024];
     for (seq, request) in (1..).zip(&requests) {
         let mut datagram = Vec::new();
         request.encode(seq, &mut datagram)?;
@@ -222,7 +238,7 @@ fn a_socket_of_ones_own_is_always_answered(_: &Sandbox) -> Outcome {
         let mut exchange = Exchange::new(seq, port);
         let mut over = false;
         while !over {
-            let received = rustix::net::recv(&socket, &mut buffer, RecvFlags::empty());
+            let received = rustix::net::recv(&socket, &mut buffer[..], RecvFlags::empty());
             let (length, _) = received.map_err(|error| format!("{request:?}: {error}"))?;
             for message in Messages::new(&buffer[..length]) {
                 over |= matches!(exchange.take(message?)?, Answer::Done | Answer::Refused(_));
