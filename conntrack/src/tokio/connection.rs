@@ -16,7 +16,7 @@ use crate::builder::Builder;
 use crate::error::Error;
 use crate::filter::Filter;
 use crate::parts::Parts;
-use crate::{Command, Flushed};
+use crate::{BulkError, BulkReport, Command, Flushed, Outcome};
 
 /// How many operations that are not one request run at a time. They take turns at the connection's socket, so more gain
 /// little.
@@ -51,16 +51,16 @@ impl Builder {
     }
 }
 
-/// Methods that are those of the blocking connection on another thread, when it is their turn in `$queue`.
+/// Methods that are those of the blocking connection on another thread, when it is their turn.
 macro_rules! requests {
-    ($queue:ident: $($name:ident($($argument:ident: $type:ty),*) -> $result:ty, $doc:literal;)*) => {$(
+    ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty, $doc:literal;)*) => {$(
         #[doc = $doc]
         ///
         /// # Errors
         #[doc = concat!("As [`crate::Conntrack::", stringify!($name), "`], which says more.")]
         pub async fn $name(&self, $($argument: &$type),*) -> Result<$result, Error> {
             $(let $argument = $argument.clone();)*
-            self.$queue.run(move |ct| ct.$name($(&$argument),*)).await
+            self.requests.run(move |ct| ct.$name($(&$argument),*)).await
         }
     )*};
 }
@@ -120,7 +120,7 @@ impl Conntrack {
         Dump::start(Arc::clone(&self.ct), start).await
     }
 
-    requests! { requests:
+    requests! {
         get(key: FlowKey) -> Option<Flow>, "The flow at a tuple, if there is one.";
         get_zeroing(key: FlowKey) -> Option<Flow>, "The flow at a tuple, if there is one, and sets its counters to 0.";
         create(flow: NewFlow) -> (), "Creates a flow.";
@@ -149,10 +149,6 @@ impl Conntrack {
         upsert_helper(helper: UserHelper) -> (), "Creates a helper in user space, or changes the one that is there.";
         delete_helper(key: UserHelperKey) -> bool, "Deletes a helper in user space; false if there is none.";
         delete_all_helpers() -> u64, "Deletes the helpers in user space; how many.";
-    }
-
-    requests! { operations:
-        flush(filter: Filter) -> Flushed, "Deletes the flows that meet a filter.";
     }
 
     dumps! {
@@ -216,7 +212,16 @@ impl Conntrack {
         self.requests.run(move |ct| ct.set_default_timeouts(timeouts)).await
     }
 
-    /// Deletes the flows that meet a filter and for which `predicate` holds; how many.
+    /// Deletes the flows that meet a filter.
+    ///
+    /// # Errors
+    /// As [`crate::Conntrack::flush`], which says more.
+    pub async fn flush(&self, filter: &Filter) -> Result<Flushed, BulkError> {
+        let filter = filter.clone();
+        self.operations.run(move |ct| Ok(ct.flush(&filter))).await?
+    }
+
+    /// Deletes the flows that meet a filter and for which `predicate` returns true.
     ///
     /// # Errors
     /// As [`crate::Conntrack::delete_matching`], which says more.
@@ -224,16 +229,17 @@ impl Conntrack {
         &self,
         filter: &Filter,
         predicate: impl FnMut(&Flow) -> bool + Send + 'static,
-    ) -> Result<u64, Error> {
+    ) -> Result<BulkReport, BulkError> {
         let filter = filter.clone();
-        self.operations.run(move |ct| ct.delete_matching(&filter, predicate)).await
+        self.operations.run(move |ct| Ok(ct.delete_matching(&filter, predicate))).await?
     }
 
-    /// Executes many commands in few sends, and tells the result of each, in order.
+    /// Executes many commands in few sends, and returns the result of each, in order. If the connection fails, its error
+    /// is the last item: see [`Batch`](crate::Batch).
     ///
     /// # Errors
-    /// Those of the commands are in the list; see [`Batch`](crate::Batch) for where the connection itself fails.
-    pub async fn batch<I>(&self, commands: I) -> Result<Vec<Result<(), Error>>, Error>
+    /// [`Error::ShutDown`] if the runtime shuts down.
+    pub async fn batch<I>(&self, commands: I) -> Result<Vec<Result<Outcome, Error>>, Error>
     where
         I: IntoIterator<Item: Borrow<Command>> + Send + 'static,
     {

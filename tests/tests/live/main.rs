@@ -23,6 +23,7 @@ mod id;
 mod labels;
 mod mirror;
 mod parallel;
+mod paused;
 mod policy;
 mod privilege;
 mod refused;
@@ -97,6 +98,9 @@ macro_rules! holds {
 pub(crate) use holds;
 
 fn main() -> ExitCode {
+    if let Some(code) = paused::worker() {
+        return code;
+    }
     let arguments = Arguments::from_args();
     let available = sandbox::enter_user_namespace().and_then(|()| Sandbox::probe());
     let denied = std::env::var_os("CONNTRACK_TESTS_SKIP").is_some_and(|value| value == "deny");
@@ -119,6 +123,7 @@ fn main() -> ExitCode {
         labels::CASES,
         mirror::CASES,
         parallel::CASES,
+        paused::CASES,
         policy::CASES,
         privilege::CASES,
         refused::CASES,

@@ -81,7 +81,7 @@ fn table(ct: &Conntrack) -> Result<BTreeMap<String, Flow>, conntrack::Error> {
 fn restore(ct: &Conntrack, flows: impl IntoIterator<Item = Flow>) -> Outcome {
     let (children, others): (Vec<_>, Vec<_>) = flows.into_iter().partition(|flow| flow.master.is_some());
     let commands = others.iter().chain(&children).map(|flow| Command::Create(NewFlow::from(flow)));
-    ct.batch(commands).run()?;
+    ct.batch(commands).run()?.into_result()?;
     Ok(())
 }
 
@@ -159,7 +159,7 @@ fn restores_a_helper_with_private_data(_: &Sandbox) -> Outcome {
     let update = FlowUpdate::restoring(&flow).ok_or("nothing to update")?;
     holds!(ct.update(&update.key, &update.changes).is_err_and(|error| error.is_not_found()), "not there yet");
     let commands = [Command::Create(NewFlow::from(&flow)), Command::Update(update)];
-    same!(ct.batch(commands).run()?, 2);
+    same!(ct.batch(commands).run()?.into_result()?, 2);
     let restored = ct.get(&ftp.orig.into())?.and_then(|flow| flow.help).ok_or("no helper")?;
     same!((restored.name, restored.info), (HelperName::new("ftp")?, None));
     Ok(())
