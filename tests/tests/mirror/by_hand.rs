@@ -52,7 +52,7 @@ fn at(place: u16, id: u8) -> Flow {
 }
 
 fn translated(place: u16, id: u8, reply: u16) -> Flow {
-    Tracked { id, reply, mark: 0, state: 1, label: None, silent: false }.flow(place)
+    Tracked { id, reply, mark: 0, state: 1, label: None, silent: false, dying: false, version: 0 }.flow(place)
 }
 
 #[test]
