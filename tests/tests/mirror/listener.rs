@@ -21,6 +21,10 @@ pub(crate) struct Listener {
     /// The version of each place that was told last.
     pub(crate) floor: BTreeMap<u16, u32>,
     pub(crate) missed: Vec<(u16, FlowId)>,
+    /// The ends that events told: the place and the version.
+    pub(crate) ended: Vec<(u16, u32)>,
+    /// How often it asked, each time for several flows.
+    pub(crate) questions: u64,
 }
 
 pub(crate) fn place_of(flow: &Flow) -> u16 {
@@ -43,7 +47,15 @@ pub(crate) fn brief(flows: &BTreeMap<u16, Flow>) -> Vec<String> {
 impl Listener {
     pub(crate) fn new(filter: &Filter, history: &History) -> Self {
         let mirror = Reconciler::new(filter.clone(), history.capacity as u64, Some(CHECK));
-        Self { mirror, now: Instant::now(), told: BTreeMap::new(), floor: BTreeMap::new(), missed: Vec::new() }
+        Self {
+            mirror: mirror.reliable_destroy(history.reliable),
+            now: Instant::now(),
+            told: BTreeMap::new(),
+            floor: BTreeMap::new(),
+            missed: Vec::new(),
+            ended: Vec::new(),
+            questions: 0,
+        }
     }
 
     /// Takes at most so many events, and does one thing that is wanted. False if nothing is, for now.
@@ -51,45 +63,50 @@ impl Listener {
         let mut drained = false;
         for _ in 0..events {
             let Some(event) = kernel.take() else {
-                self.mirror.drained();
+                self.mirror.on_drained();
                 drained = true;
                 break;
             };
-            self.mirror.event(event);
+            self.mirror.on_event(event);
         }
-        let wanted = self.mirror.wanted(self.now);
+        let wanted = self.mirror.advance(self.now);
         match &wanted {
             Wanted::Dump => {
                 // The first part is filled when the dump is asked for, and the second when the first is received.
                 let first = kernel.fill(0);
                 kernel.dump = Some(first);
-                self.mirror.dump_started(self.now);
+                self.mirror.on_dump_start(self.now);
                 self.receive(kernel);
             }
-            Wanted::More => {
-                self.mirror.dump_receives();
+            Wanted::DumpPart => {
+                self.mirror.on_dump_receive();
                 self.receive(kernel);
             }
-            Wanted::Flow(key) => {
-                let place = key.tuple.tuple().src_port().unwrap_or_default();
-                self.mirror.answered(key, kernel.table.get(&place).map(|flow| flow.flow(place)));
+            Wanted::Flows(keys) => {
+                self.questions += 1;
+                for key in keys {
+                    let place = key.tuple.tuple().src_port().unwrap_or_default();
+                    self.mirror.on_answer(key, kernel.table.get(&place).map(|flow| flow.flow(place)));
+                }
             }
+            Wanted::DyingFlows => self.mirror.on_dying(self.now, kernel.dying().map(Flow::key)),
             _ => {}
         }
         kernel.bury();
         self.replay(kernel)?;
+        kernel.redeliver();
         Ok(!drained || !matches!(wanted, Wanted::Events { .. }))
     }
 
     fn receive(&mut self, kernel: &mut Kernel) {
         let Some(walk) = kernel.dump.take() else { return };
         if walk.part.is_empty() {
-            self.mirror.dump_ended(self.now, true);
+            self.mirror.on_dump_end(self.now, true);
             return;
         }
         kernel.dump = Some(kernel.fill(walk.next));
         for flow in walk.part {
-            self.mirror.dumped(flow);
+            self.mirror.on_dump_row(flow);
         }
     }
 
@@ -97,6 +114,10 @@ impl Listener {
     fn replay(&mut self, kernel: &Kernel) -> Result<(), TestCaseError> {
         while let Some(change) = self.mirror.next_change() {
             let place = place_of(change.flow());
+            if let Change::Ended { flow, .. } = &change {
+                self.ended.push((place, version_of(flow)));
+                continue;
+            }
             self.is_newer(place, &change, kernel)?;
             match change {
                 Change::Inserted { flow, .. } => prop_assert!(self.told.insert(place, *flow).is_none(), "inserted twice"),
@@ -108,8 +129,10 @@ impl Listener {
                 Change::Removed { flow, how, .. } => {
                     let old = self.told.remove(&place);
                     prop_assert_eq!(old.map(|old| old.id), Some(flow.id));
-                    if how == Removal::Missed {
-                        self.missed.push((place, flow.id));
+                    match how {
+                        Removal::Missed => self.missed.push((place, flow.id)),
+                        Removal::Destroyed => self.ended.push((place, version_of(&flow))),
+                        _ => {}
                     }
                 }
                 _ => prop_assert!(false, "an unknown change"),
@@ -158,7 +181,7 @@ impl Listener {
     pub(crate) fn settle(&mut self, kernel: &mut Kernel) -> Result<(), TestCaseError> {
         for _ in 0..10_000 {
             if !self.work(kernel, usize::MAX)? {
-                match self.mirror.wanted(self.now) {
+                match self.mirror.advance(self.now) {
                     Wanted::Events { until: Some(until) } if until < self.now + CHECK / 2 => self.now = until,
                     Wanted::Events { .. } => return Ok(()),
                     _ => {}

@@ -79,6 +79,14 @@ fn run(history: &History) -> Result<(), TestCaseError> {
         }
     }
     prop_assert_eq!(usize::try_from(stats.missed).ok(), Some(listener.missed.len()));
+
+    // If the kernel delivers every end, each is told once.
+    if history.reliable && !history.filtered {
+        let mut told = listener.ended.clone();
+        told.sort_unstable();
+        kernel.ended.sort_unstable();
+        prop_assert_eq!(&told, &kernel.ended);
+    }
     Ok(())
 }
 
