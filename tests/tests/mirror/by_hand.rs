@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use conntrack::mirror::{Reconciler, Wanted};
 use conntrack::{
-    Change, Counters, Event, Filter, Flow, FlowKey, Labels, Nanoseconds, Origin, ProtoInfo, ProtoInfoTcp, Removal, Status,
-    TcpState, Timestamp,
+    Change, Counters, Event, Filter, Flow, FlowKey, Labels, Nanoseconds, Origin, ProtoInfo, ProtoInfoTcp, Removal,
+    Status, TcpState, Timestamp,
 };
 
 use crate::kernel::Tracked;

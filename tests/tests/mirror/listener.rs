@@ -120,7 +120,9 @@ impl Listener {
             }
             self.is_newer(place, &change, kernel)?;
             match change {
-                Change::Inserted { flow, .. } => prop_assert!(self.told.insert(place, *flow).is_none(), "inserted twice"),
+                Change::Inserted { flow, .. } => {
+                    prop_assert!(self.told.insert(place, *flow).is_none(), "inserted twice")
+                }
                 Change::Changed { before, after, .. } => {
                     prop_assert_ne!(telling(&before), telling(&after));
                     let old = self.told.insert(place, *after);

@@ -40,8 +40,7 @@ impl Reconciler {
         self.suspects.make_contiguous().sort_by_key(|suspect| !suspect.is_delivered);
         if let Some(dying) = &mut self.dying {
             dying.are_delivered = keys.is_empty();
-            dying.wait =
-                if dying.are_delivered { Duration::ZERO } else { (dying.wait * 2).clamp(SHORTEST, LONGEST) };
+            dying.wait = if dying.are_delivered { Duration::ZERO } else { (dying.wait * 2).clamp(SHORTEST, LONGEST) };
             dying.due = (!dying.are_delivered).then(|| now + dying.wait);
         }
     }

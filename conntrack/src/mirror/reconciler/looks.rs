@@ -104,8 +104,7 @@ impl Reconciler {
             return;
         }
         self.is_incomplete = dump.is_incomplete;
-        let mut unclear: Vec<Place> =
-            dump.unknown.into_iter().filter(|place| self.table.at(place).is_none()).collect();
+        let mut unclear: Vec<Place> = dump.unknown.into_iter().filter(|place| self.table.at(place).is_none()).collect();
         let mut gone = Vec::new();
         for Entry { flow, known } in self.table.iter() {
             let is_missing = known.seen < dump.number && known.born <= dump.start.events;
