@@ -114,13 +114,14 @@ impl Replica {
         let results: Vec<_> = self.there.batch(changes.iter().filter_map(command)).collect();
         let mut failed = Vec::new();
         for (change, result) in changes.iter().filter(|change| command(change).is_some()).zip(results) {
+            let Some(flow) = change.flow() else { continue };
             let (sign, event) = match change {
                 Change::Inserted { .. } => ('+', "created"),
                 Change::Removed { .. } => ('-', "deleted"),
                 _ => ('~', "changed"),
             };
-            self.output.line(format_args!("{sign} {}", change.flow()), &Line { event, flow: change.flow() })?;
-            failed.extend(refused(result)?.map(|_| without_id(change.flow())));
+            self.output.line(format_args!("{sign} {flow}"), &Line { event, flow })?;
+            failed.extend(refused(result)?.map(|_| without_id(flow)));
         }
         self.repair(mirror, failed)
     }

@@ -60,7 +60,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use conntrack_spec::{Flow, FlowId, FlowKey};
+use conntrack_spec::{Expect, Flow, FlowId, FlowKey};
 
 use crate::connection::Conntrack;
 use crate::dump::Dump;
@@ -162,7 +162,7 @@ impl Mirror {
         let MirrorStats { dumps, failed_dumps, .. } = self.stats();
         match self.failure.take_if(|_| failed_dumps >= FIRST_DUMPS) {
             Some(failure) => Err(failure),
-            None => Ok(dumps > failed_dumps),
+            None => Ok(dumps > failed_dumps && self.reconciler.has_expectations()),
         }
     }
 
@@ -222,6 +222,11 @@ impl Mirror {
     /// Returns all flows, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Flow> {
         self.reconciler.iter()
+    }
+
+    /// Returns all expectations, in no order: none, unless the mirror [has them](MirrorBuilder::expectations).
+    pub fn expectations(&self) -> impl Iterator<Item = &Expect> {
+        self.reconciler.iter_expectations()
     }
 
     /// Returns the number of flows.
@@ -299,6 +304,7 @@ impl Mirror {
             }
             Wanted::Flows(keys) => Work::ask(Task::Flows(ct(), keys)),
             Wanted::DyingFlows => Work::ask(Task::DyingFlows(ct())),
+            Wanted::Expectations => Work::ask(Task::Expectations(ct())),
             Wanted::DumpPart => {
                 if let Some(dump) = self.dump.take() {
                     self.reconciler.on_dump_receive();
@@ -321,6 +327,14 @@ impl Mirror {
             Done::DyingFlows(Ok(keys)) => {
                 self.reconciler.on_dying(Instant::now(), keys);
                 Ok(())
+            }
+            Done::Expectations(Ok((found, is_complete))) => {
+                self.reconciler.on_expectations(found, is_complete);
+                Ok(())
+            }
+            Done::Expectations(Err(error)) => {
+                self.reconciler.on_expectations_failed();
+                may_succeed_again(error).map(drop)
             }
             Done::DyingFlows(Err(error)) => may_succeed_again(error).map(drop),
         }
@@ -346,7 +360,9 @@ impl Mirror {
             unanswered = unanswered.get(1..).unwrap_or_default();
         }
         if result.is_err() {
-            unanswered.iter().for_each(|key| self.reconciler.forget(key));
+            for key in unanswered {
+                self.reconciler.forget(key);
+            }
             self.check();
         }
         result.or_else(|error| may_succeed_again(error).map(drop))

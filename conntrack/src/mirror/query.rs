@@ -1,6 +1,6 @@
 //! Questions to the kernel, many in one exchange.
 
-use conntrack_spec::{Flow, FlowKey};
+use conntrack_spec::{Expect, Flow, FlowKey};
 
 use crate::connection::Conntrack;
 use crate::error::Error;
@@ -80,4 +80,17 @@ pub(super) fn dying(ct: &Conntrack) -> Result<Vec<FlowKey>, Error> {
     // The end of a flow that cannot be decoded cannot be delivered either.
     let flows = flows.filter(|flow| !matches!(flow, Err(Error::Decode(_))));
     flows.map(|flow| flow.map(|flow: Flow| flow.key())).collect()
+}
+
+/// Gets all expectations, and whether all could be decoded.
+pub(super) fn expectations(ct: &Conntrack) -> Result<(Vec<Expect>, bool), Error> {
+    let (mut found, mut are_all) = (Vec::new(), true);
+    for expect in ct.expectations()? {
+        match expect {
+            Ok(expect) => found.push(expect),
+            Err(Error::Decode(_)) => are_all = false,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((found, are_all))
 }

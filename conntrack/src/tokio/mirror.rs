@@ -39,7 +39,7 @@ use crate::mirror::{Change, Changes, Done, Idle, MirrorBuilder, Work};
 /// ```
 #[derive(Debug)]
 pub struct Mirror {
-    mirror: AsyncFd<Polled<crate::Mirror>>,
+    polled: AsyncFd<Polled<crate::Mirror>>,
     /// What is being asked. It stays here if the future that waits for it is dropped.
     asking: Option<JoinHandle<Done>>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -59,12 +59,12 @@ impl Mirror {
     /// Returns the mirror, to look flows up: the table as of the last changes.
     #[must_use]
     pub fn table(&self) -> &crate::Mirror {
-        &self.mirror.get_ref().0
+        &self.polled.get_ref().0
     }
 
     /// Compares the mirror with the kernel's table now.
     pub fn check(&mut self) {
-        self.mirror.get_mut().0.check();
+        self.polled.get_mut().0.check();
     }
 
     /// Waits until there are changes, and takes them. Changes that are not taken come again.
@@ -77,7 +77,7 @@ impl Mirror {
         while self.table().has_no_changes() {
             self.step().await?;
         }
-        Ok(self.mirror.get_mut().0.take_changes())
+        Ok(self.polled.get_mut().0.take_changes())
     }
 
     /// Waits for the next change. It never returns `None`.
@@ -97,9 +97,9 @@ impl Mirror {
         if let Some(asking) = &mut self.asking {
             let done = ready!(Pin::new(asking).poll(context));
             self.asking = None;
-            return Poll::Ready(self.mirror.get_mut().0.done(joined(done)?));
+            return Poll::Ready(self.polled.get_mut().0.done(joined(done)?));
         }
-        match self.mirror.get_mut().0.work()? {
+        match self.polled.get_mut().0.work()? {
             Work::Ask(task) => self.asking = Some(spawn_blocking(|| task.run())),
             Work::None(Idle::Until(due)) => return self.poll_ready(due, context),
             Work::None(Idle::No) if self.table().has_no_changes() => {
@@ -113,7 +113,7 @@ impl Mirror {
 
     /// Is ready when an event comes, or at this moment.
     fn poll_ready(&mut self, due: Option<Instant>, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        if let Poll::Ready(ready) = self.mirror.poll_read_ready(context) {
+        if let Poll::Ready(ready) = self.polled.poll_read_ready(context) {
             // All that was there has been read. What has come since is read next.
             ready.map_err(Error::io("waiting for events"))?.clear_ready();
             return Poll::Ready(Ok(()));
@@ -142,7 +142,7 @@ impl Stream for Mirror {
             return Poll::Pending;
         }
         loop {
-            if let Some(change) = self.mirror.get_mut().0.take_changes().next() {
+            if let Some(change) = self.polled.get_mut().0.take_changes().next() {
                 self.in_a_row += 1;
                 return Poll::Ready(Some(Ok(change)));
             }
@@ -164,11 +164,11 @@ impl MirrorBuilder {
     /// # Errors
     /// As [`start`](Self::start), or the runtime has no I/O driver.
     pub async fn start_tokio(self) -> Result<Mirror, Error> {
-        let mirror = register(self.open()?)?;
-        let mut mirror = Mirror { mirror, asking: None, timer: None, in_a_row: 0 };
-        while !mirror.mirror.get_mut().0.is_filled()? {
+        let polled = register(self.open()?)?;
+        let mut mirror = Mirror { polled, asking: None, timer: None, in_a_row: 0 };
+        while !mirror.polled.get_mut().0.is_filled()? {
             mirror.step().await?;
-            mirror.mirror.get_mut().0.take_changes().for_each(drop);
+            mirror.polled.get_mut().0.take_changes().for_each(drop);
         }
         Ok(mirror)
     }

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use conntrack::sandbox::{Failure, Namespace, Sandbox};
 use conntrack::{
-    Change, Changes, Command, Conntrack, Error, Events, Family, Filter, Flow, FlowId, FlowKey, FlowUpdate, Groups,
-    KernelVersion, Labels, Mirror, Removal, Status, TcpState, Tuple,
+    Change, Changes, Command, Conntrack, Error, Events, ExpectKey, Family, Filter, Flow, FlowId, FlowKey, FlowUpdate,
+    Groups, KernelVersion, Labels, Mirror, NewExpect, Removal, Status, TcpState, Tuple,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::thread::CapabilitySet;
 
 use crate::common::{PATIENCE, udp};
+use crate::expect::{helper, sip, udp as expected};
 use crate::privilege::without;
 use crate::{Outcome, cases, holds, same};
 
@@ -42,6 +43,7 @@ cases! {
     loses_no_end_with_reliable_destroy,
     is_not_synchronised_without_events,
     takes_the_options_of_a_connection,
+    mirrors_expectations,
 }
 
 /// The changes until `enough` says so.
@@ -71,7 +73,7 @@ fn told(changes: &[Change]) -> Vec<(&'static str, u16, u32)> {
         _ => "other",
     };
     let of = |change: &Change| {
-        let flow = change.flow();
+        let flow = change.flow().expect("a flow");
         (word(change), flow.orig.src_port().unwrap_or(0), flow.mark.unwrap_or(0))
     };
     changes.iter().map(of).collect()
@@ -238,7 +240,7 @@ fn equals_the_table_after_churn(_: &Sandbox) -> Outcome {
             let worker = scope.spawn(|| churn(&ct, 12));
             let mut replay = |mirror: &mut Mirror| -> Outcome {
                 for change in mirror.wait(Duration::from_millis(10))? {
-                    let (key, flow) = Lasting::of(change.flow());
+                    let (key, flow) = Lasting::of(change.flow().ok_or("not of a flow")?);
                     let fits = match &change {
                         Change::Inserted { .. } => copy.insert(key, flow).is_none(),
                         Change::Changed { before, .. } => copy.insert(key, flow) == Some(Lasting::of(before).1),
@@ -513,7 +515,7 @@ fn changes_never_go_back(_: &Sandbox) -> Outcome {
                 }
                 for change in mirror.wait(Duration::from_millis(10))? {
                     told += 1;
-                    let flow = change.flow();
+                    let flow = change.flow().ok_or("not of a flow")?;
                     let (mark, last) =
                         (flow.mark.unwrap_or(0), &mut last[usize::from(flow.orig.src_port().unwrap_or(0))]);
                     back += usize::from(mark < *last);
@@ -551,7 +553,8 @@ fn says_who_caused_a_change(_: &Sandbox) -> Outcome {
     // The second event finds no room, so that only a dump tells of its flow.
     ours.batch((2..4).map(|port| Command::Create(udp(port)))).run()?;
     let told = changes(&mut mirror, 2)?;
-    same!(told.last().map(|change| (change.flow().orig.src_port(), change.origin())), Some((Some(3), None)));
+    let last = told.last().map(|change| (change.flow().and_then(|flow| flow.orig.src_port()), change.origin()));
+    same!(last, Some((Some(3), None)));
     Ok(())
 }
 
@@ -622,9 +625,9 @@ fn loses_no_end_with_reliable_destroy(_: &Sandbox) -> Outcome {
     let mut note = |changes: Vec<Change>| {
         let ended = |change: &Change| {
             matches!(change, Change::Removed { how: Removal::Destroyed, .. } | Change::Ended { .. })
-                && change.flow().timestamp.is_some_and(|times| times.stop.is_some())
+                && change.flow().and_then(|flow| flow.timestamp).is_some_and(|times| times.stop.is_some())
         };
-        ends.extend(changes.iter().filter(|change| ended(change)).filter_map(|change| change.flow().orig.src_port()));
+        ends.extend(changes.iter().filter(|change| ended(change)).filter_map(|change| change.flow()?.orig.src_port()));
         ends.len()
     };
     // Most beginnings are lost, and the ends come while nobody reads.
@@ -675,5 +678,54 @@ fn takes_the_options_of_a_connection(_: &Sandbox) -> Outcome {
     same!((mirror.len(), mirror.try_changes()?.len()), (150, 0));
     let refused = Mirror::builder().reply_timeout(Duration::ZERO).start().err().ok_or("a timeout of zero")?;
     holds!(matches!(refused, Error::Io { .. }), "{refused}");
+    Ok(())
+}
+
+fn mirrors_expectations(_: &Sandbox) -> Outcome {
+    let ct = Conntrack::open()?;
+    let master = sip(5060);
+    let expect = |port| NewExpect::from_any_port(expected(port), master.orig).class(1);
+    ct.create(&master)?;
+    ct.create_expectation(&expect(5000))?;
+    let mut mirror = Mirror::builder().expectations(true).receive_buffer(4 * 1280).check_every(None).start()?;
+    let ports = |mirror: &Mirror| {
+        let mut ports: Vec<_> = mirror.expectations().filter_map(|expect| expect.tuple.dst_port()).collect();
+        ports.sort_unstable();
+        ports
+    };
+    same!((ports(&mirror), mirror.len(), mirror.try_changes()?.len()), (vec![5000], 1, 0));
+
+    ct.create_expectation(&expect(5001))?;
+    ct.delete_expectation(&ExpectKey::new(expected(5000)))?;
+    let told = changes(&mut mirror, 2)?;
+    let [
+        Change::ExpectationInserted { expectation: new, origin },
+        Change::ExpectationRemoved { expectation: old, how: Removal::Destroyed, .. },
+    ] = &told[..]
+    else {
+        return Err(format!("{told:?}").into());
+    };
+    same!((new.tuple.dst_port(), old.tuple.dst_port(), new.helper), (Some(5001), Some(5000), Some(helper("sip"))));
+    same!((origin.map(|origin| origin.port), ports(&mirror)), (Some(ct.port()), vec![5001]));
+
+    // Most of these events are lost, and the last of them is of the end of all.
+    for round in 0..10 {
+        let ports = (5010..5013).map(|port| port + 3 * round);
+        for port in ports.clone() {
+            ct.create_expectation(&expect(port))?;
+        }
+        if let Some(port) = ports.last() {
+            ct.delete_expectation(&ExpectKey::new(expected(port)))?;
+        }
+    }
+    changes_until(&mut mirror, |mirror, _| mirror.stats().overruns > 0 && mirror.is_synchronised())?;
+    let mut table: Vec<_> = ct.expectations()?.filter_map(|expect| expect.ok()?.tuple.dst_port()).collect();
+    table.sort_unstable();
+    same!(ports(&mirror), table);
+    holds!(mirror.stats().overruns > 0 && !table.is_empty(), "{:?}", mirror.stats());
+    // With their master.
+    ct.delete(&master.orig.into())?;
+    changes_until(&mut mirror, |mirror, _| mirror.is_empty() && mirror.is_synchronised())?;
+    same!((ports(&mirror), mirror.len()), (vec![], 0));
     Ok(())
 }

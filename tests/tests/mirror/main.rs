@@ -2,6 +2,7 @@
 //! heard of, the mirror ends up with the table, and its changes tell how.
 
 mod by_hand;
+mod expectations;
 mod history;
 mod kernel;
 mod listener;

@@ -45,13 +45,13 @@ impl Reconciler {
         }
     }
 
-    /// When to look which ends the kernel has not delivered yet, if that is to be known: `Some(None)` is now.
-    pub(super) fn dying_due(&self) -> Option<Option<Instant>> {
+    /// When to look which ends the kernel has not delivered yet, if that is to be known.
+    pub(super) fn dying_due(&self, now: Instant) -> Option<Instant> {
         let dying = self.dying.as_ref()?;
         let is_suspect_waiting =
             self.suspects.front().is_some_and(|suspect| !suspect.is_delivered && !self.is_undrained(suspect));
         let is_lateness_open = self.is_drained && dying.may_be_late && !dying.are_delivered;
-        (is_suspect_waiting || is_lateness_open).then_some(dying.due)
+        (is_suspect_waiting || is_lateness_open).then_some(dying.due.unwrap_or(now))
     }
 
     /// Notes an overrun: the kernel will deliver late the ends that found no room.

@@ -17,10 +17,12 @@ impl Reconciler {
             Event::New(flow, origin) => self.on_flow_event(flow, origin, Self::on_new),
             Event::Update(flow, origin) => self.on_flow_event(flow, origin, Self::on_update),
             Event::Destroy(flow, origin) => self.on_flow_event(flow, origin, Self::on_destroy),
+            Event::ExpectNew(expect, origin) => self.on_expect_new(&expect, origin),
+            Event::ExpectDestroy(expect, origin) => self.on_expect_destroy(&expect, origin),
             Event::Overrun { lost } => {
                 self.stats.overruns += 1;
                 self.stats.lost += u64::from(lost);
-                self.pace.lost();
+                self.on_loss();
                 self.ends_may_be_late();
             }
             _ => {}
@@ -32,7 +34,15 @@ impl Reconciler {
         self.is_drained = false;
         self.now.events += 1;
         self.stats.undecodable += 1;
+        self.on_loss();
+    }
+
+    /// Some event is missing, about any flow or expectation.
+    fn on_loss(&mut self) {
         self.pace.lost();
+        if let Some(expectations) = &mut self.expectations {
+            expectations.on_loss();
+        }
     }
 
     /// Notes that the queue of events is empty: all that has happened before has been told, or an overrun will be.

@@ -54,6 +54,9 @@ impl Reconciler {
     /// Notes that a dump is being started and its first part received, after the last event that was taken.
     pub fn on_dump_start(&mut self, now: Instant) {
         self.pace.started(now);
+        if let Some(expectations) = &mut self.expectations {
+            expectations.compare();
+        }
         self.looks += 1;
         self.dump = Some(Dump {
             number: self.looks,
@@ -183,7 +186,7 @@ impl Reconciler {
             // Unless the event is certain to be newer.
             if look.moment.may_be_behind(event, self.capacity) {
                 if is_same && !merge::differs(&entry.flow, &flow) {
-                    merge::completed(&mut entry.flow, flow);
+                    merge::completed(&mut entry.flow, &flow);
                 } else {
                     self.ask(place);
                 }
