@@ -89,8 +89,12 @@ impl MirrorBuilder {
     }
 
     /// Has the kernel keep each destroyed flow until its `DESTROY` event is in this mirror's receive buffer, as
-    /// [`EventsBuilder::reliable_destroy`](crate::EventsBuilder::reliable_destroy) does. Then the end of every flow that
-    /// has events is [`Removal::Destroyed`](super::Removal::Destroyed), with its final counters, however small the buffer.
+    /// [`EventsBuilder::reliable_destroy`](crate::EventsBuilder::reliable_destroy) does. Then every end is reported with
+    /// its final counters, however small the buffer: as [`Removal::Destroyed`](super::Removal::Destroyed), or as
+    /// [`Change::Ended`](super::Change::Ended) for a flow that is not in the mirror, such as one that ended before the mirror
+    /// learnt of it. A flow that another one replaced is removed as [`Removal::Missed`](super::Removal::Missed), and
+    /// its `Ended` follows. Flows without events still end silently. If the system has a second listener like this one,
+    /// the kernel may deliver an end twice.
     ///
     /// The kernel counts undelivered flows against `nf_conntrack_max`: a mirror that nobody drives can fill the table, and
     /// the kernel then drops new connections. Drive it on a thread of its own.
@@ -126,12 +130,11 @@ impl MirrorBuilder {
         self
     }
 
-    /// How often to compare the mirror with the kernel's table without a reason: every minute by default, and never more
-    /// often than it takes to spend one part in twenty of the time on it. `None` is never.
+    /// Compares the mirror with the kernel's table this often: every minute by default, and less often if that would take
+    /// more than a twentieth of the time. `None` compares only after losses.
     ///
-    /// This is what finds flows that end without an event, and what keeps counters and timeouts from getting old. It
-    /// costs a dump, about 1.3 µs of processor time for each flow of the kernel's table, and a request for each flow that
-    /// the dump lacks.
+    /// A check finds flows that ended without an event, and updates counters and timeouts. It costs a dump, about 1.3 µs of
+    /// processor time for each flow of the kernel's table, and a query for each flow that the dump lacks.
     #[must_use]
     pub fn check_every(mut self, interval: impl Into<Option<Duration>>) -> Self {
         self.check = interval.into();

@@ -1,4 +1,4 @@
-//! What of a flow survives an event about it.
+//! Merges events into what is known of a flow.
 #![doc = include_str!("merge.md")]
 
 use conntrack_spec::{Flow, ProtoInfo};

@@ -714,7 +714,7 @@ fn mirrors_expectations(_: &Sandbox) -> Outcome {
         for port in ports.clone() {
             ct.create_expectation(&expect(port))?;
         }
-        if let Some(port) = ports.last() {
+        if let Some(port) = ports.max() {
             ct.delete_expectation(&ExpectKey::new(expected(port)))?;
         }
     }

@@ -121,7 +121,7 @@ impl Listener {
             self.is_newer(place, &change, kernel)?;
             match change {
                 Change::Inserted { flow, .. } => {
-                    prop_assert!(self.told.insert(place, *flow).is_none(), "inserted twice")
+                    prop_assert!(self.told.insert(place, *flow).is_none(), "inserted twice");
                 }
                 Change::Changed { before, after, .. } => {
                     prop_assert_ne!(telling(&before), telling(&after));
