@@ -310,6 +310,9 @@ fn finds_labels_that_were_cleared(_: &Sandbox) -> Outcome {
     ct.create(&udp(1).labels(labels))?;
     let mut mirror = Mirror::builder().check_every(None).start()?;
     same!(mirror.iter().map(|flow| flow.labels).collect::<Vec<_>>(), [Some(labels)]);
+    ct.update(&udp(1).orig.into(), &Changes::new().mark(7))?;
+    changes(&mut mirror, 1)?;
+    same!(mirror.iter().map(|flow| (flow.labels, flow.mark)).collect::<Vec<_>>(), [(Some(labels), Some(7))]);
     ct.update(&udp(1).orig.into(), &Changes::new().labels(Labels::default()))?;
     changes(&mut mirror, 1)?;
     same!(mirror.iter().map(|flow| flow.labels).collect::<Vec<_>>(), [None]);

@@ -10,7 +10,8 @@ use super::{Moment, Place, Reconciler, merge};
 use crate::mirror::Removal;
 use crate::mirror::table::{Entry, Knowledge};
 
-/// The most flows of a dump that are asked for because another flow was at their place. More are taken as the dump has them.
+/// A flow that a dump finds at another flow's place is asked for, but only while there is room for so many more questions.
+/// Otherwise it replaces the other one at once.
 const REPLACED: usize = 2048;
 
 /// A dump that is under way.
