@@ -73,7 +73,7 @@ fn replicate(args: &Args, output: Output, sandbox: Option<&Sandbox>) -> Result<(
     }
     // A flow that another one announced needs that one first.
     let (announced, others): (Vec<_>, Vec<_>) = mirror.iter().cloned().partition(|flow| flow.master.is_some());
-    let all = others.into_iter().chain(announced).map(|flow| Change::Inserted(Box::new(flow)));
+    let all = others.into_iter().chain(announced).map(|flow| Change::Inserted { flow: Box::new(flow), origin: None });
     replica.follow(&mirror, &all.collect::<Vec<_>>())?;
 
     let script = sandbox.map(|_| std::thread::spawn(some_changes));
@@ -114,13 +114,14 @@ impl Replica {
         let results: Vec<_> = self.there.batch(changes.iter().filter_map(command)).collect();
         let mut failed = Vec::new();
         for (change, result) in changes.iter().filter(|change| command(change).is_some()).zip(results) {
+            let Some(flow) = change.flow() else { continue };
             let (sign, event) = match change {
-                Change::Inserted(_) => ('+', "created"),
+                Change::Inserted { .. } => ('+', "created"),
                 Change::Removed { .. } => ('-', "deleted"),
                 _ => ('~', "changed"),
             };
-            self.output.line(format_args!("{sign} {}", change.flow()), &Line { event, flow: change.flow() })?;
-            failed.extend(refused(result)?.map(|_| without_id(change.flow())));
+            self.output.line(format_args!("{sign} {flow}"), &Line { event, flow })?;
+            failed.extend(refused(result)?.map(|_| without_id(flow)));
         }
         self.repair(mirror, failed)
     }
@@ -176,8 +177,8 @@ impl Replica {
 /// What a change takes there; `None` if nothing.
 fn command(change: &Change) -> Option<Command> {
     Some(match change {
-        Change::Inserted(flow) => Command::Create(NewFlow::from(&**flow)),
-        Change::Changed { before, after } => {
+        Change::Inserted { flow, .. } => Command::Create(NewFlow::from(&**flow)),
+        Change::Changed { before, after, .. } => {
             Command::Update(FlowUpdate { key: without_id(after), changes: differences(before, after) })
         }
         Change::Removed { flow, .. } => Command::Delete(without_id(flow)),

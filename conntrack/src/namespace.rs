@@ -9,6 +9,7 @@ use crate::check::UsageError;
 use crate::error::{Capability, Errno, Error, MissingCapability};
 use crate::sys::resident::Resident;
 use crate::sys::socket::{Protocol, Socket};
+use crate::sys::thread::open_file_in;
 
 /// The network namespace to open sockets in: the calling thread's, if not said otherwise.
 #[derive(Debug, Default)]
@@ -30,6 +31,14 @@ impl NetworkNamespace {
     /// Its descriptor, if it is not the calling thread's.
     pub(crate) fn fd(&self) -> Option<&OwnedFd> {
         self.0.as_ref()
+    }
+
+    /// Opens a file in it, such as a setting of the namespace in `/proc/sys/net`.
+    pub(crate) fn open_file(&self, path: &str) -> io::Result<File> {
+        match &self.0 {
+            Some(namespace) => open_file_in(path, namespace.as_fd()),
+            None => File::open(path),
+        }
     }
 
     /// Opens a netfilter socket in it.

@@ -301,7 +301,7 @@ fn words_that_nobody_declared() {
         assert!(text.contains("typo"), "{text}");
     };
     let event = to_value(Event::New(flow.clone(), Origin::default())).unwrap();
-    let change = to_value(Change::Inserted(Box::new(flow.clone()))).unwrap();
+    let change = to_value(Change::Inserted { flow: Box::new(flow.clone()), origin: None }).unwrap();
     refused(&mut event.clone(), |value| from_value::<Event>(value).unwrap_err());
     let mut origin = event.clone();
     origin["origin"]["typo"] = json!(1);
@@ -319,14 +319,9 @@ fn words_that_nobody_declared() {
     assert!(from_value::<Event>(unknown).unwrap_err().to_string().contains("typo"));
 }
 
-#[test]
-fn events() {
-    let (_, message) = captures::flows().into_iter().next().unwrap();
-    let flow: Flow = decode(message.attributes()).unwrap();
-    let origin = Origin { port: 7, group: Groups::DESTROY, nsid: Some(0) };
-    let header = NlMsgHdr { len: 22, kind: 0x0a00, flags: 1, seq: 2, pid: 3 };
+fn an_expectation(flow: &Flow) -> Expect {
     let new = NewExpect::from_any_port(flow.orig, flow.orig);
-    let expect = Expect {
+    Expect {
         tuple: new.tuples.tuple,
         mask: new.tuples.mask,
         master: new.tuples.master,
@@ -337,7 +332,16 @@ fn events() {
         class: 1,
         helper: None,
         function: None,
-    };
+    }
+}
+
+#[test]
+fn events() {
+    let (_, message) = captures::flows().into_iter().next().unwrap();
+    let flow: Flow = decode(message.attributes()).unwrap();
+    let origin = Origin { port: 7, group: Groups::DESTROY, nsid: Some(0) };
+    let header = NlMsgHdr { len: 22, kind: 0x0a00, flags: 1, seq: 2, pid: 3 };
+    let expect = an_expectation(&flow);
     let events = [
         Event::New(flow.clone(), origin),
         Event::Update(flow.clone(), Origin::default()),
@@ -364,19 +368,31 @@ fn events() {
 fn a_mirror() {
     let (_, message) = captures::flows().into_iter().next().unwrap();
     let flow: Box<Flow> = Box::new(decode(message.attributes()).unwrap());
+    let expect = an_expectation(&flow);
     let changes = [
-        Change::Inserted(flow.clone()),
-        Change::Changed { before: flow.clone(), after: Box::new(Flow { mark: Some(7), ..*flow.clone() }) },
-        Change::Removed { flow: flow.clone(), how: Removal::Destroyed },
-        Change::Removed { flow: flow.clone(), how: Removal::Missed },
-        Change::Removed { flow: flow.clone(), how: Removal::Unmatched },
+        Change::Inserted { flow: flow.clone(), origin: None },
+        Change::Changed {
+            before: flow.clone(),
+            after: Box::new(Flow { mark: Some(7), ..*flow.clone() }),
+            origin: Some(Origin { port: 7, group: Groups::UPDATE, nsid: None }),
+        },
+        Change::Removed { flow: flow.clone(), how: Removal::Destroyed, origin: None },
+        Change::Removed { flow: flow.clone(), how: Removal::Missed, origin: None },
+        Change::Removed { flow: flow.clone(), how: Removal::Unmatched, origin: None },
+        Change::Ended { flow: flow.clone(), origin: Origin { port: 0, group: Groups::DESTROY, nsid: None } },
+        Change::ExpectationInserted { expectation: Box::new(expect), origin: None },
+        Change::ExpectationRemoved { expectation: Box::new(expect), how: Removal::Destroyed, origin: None },
     ];
     changes.iter().for_each(survives);
     let written: Vec<_> = changes.iter().map(|change| to_value(change).unwrap()).collect();
     let flow = to_value(flow).unwrap();
     assert_eq!(written[0], json!({"change": "inserted", "flow": flow}));
     assert_eq!((&written[1]["before"], &written[1]["after"]["mark"]), (&flow, &json!(7)));
+    assert_eq!(written[1]["origin"], json!({"port": 7, "group": ["UPDATE"]}));
     assert_eq!(written[2], json!({"change": "removed", "flow": flow, "how": "destroyed"}));
+    assert_eq!(written[5], json!({"change": "ended", "flow": flow, "origin": {"port": 0, "group": ["DESTROY"]}}));
+    let expectation = to_value(expect).unwrap();
+    assert_eq!(written[6], json!({"change": "expectation_inserted", "expectation": expectation}));
 
     let mut stats = MirrorStats::default();
     stats.lost = u64::MAX;

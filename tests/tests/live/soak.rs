@@ -69,9 +69,9 @@ impl Told {
         self.most = self.most.max(changes.len());
         for change in changes {
             self.changes += 1;
-            let key = Self::key(change.flow());
+            let key = Self::key(change.flow().ok_or("not of a flow")?);
             let fits = match &change {
-                Change::Inserted(_) => self.alive.insert(key),
+                Change::Inserted { .. } => self.alive.insert(key),
                 Change::Removed { .. } => self.alive.remove(&key),
                 _ => self.alive.contains(&key),
             };

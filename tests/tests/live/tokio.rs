@@ -31,6 +31,8 @@ cases! {
     streams_events,
     lets_others_run_between_events,
     mirrors,
+    mirrors_as_a_stream,
+    a_stream_wakes_when_a_check_is_due,
     mirrors_whatever_is_dropped,
     checks_once_more_what_is_being_checked,
 }
@@ -381,9 +383,46 @@ fn mirrors(_: &Sandbox) -> Outcome {
             changes.extend(mirror.changes().await?);
         }
         holds!(matches!(&changes[0], Change::Removed { flow: gone, .. } if gone.orig == udp(1).orig));
-        holds!(matches!(&changes[1], Change::Inserted(new) if new.orig == udp(2000).orig));
+        holds!(matches!(&changes[1], Change::Inserted { flow: new, .. } if new.orig == udp(2000).orig));
         same!(mirror.table().len(), 1000);
         holds!(mirror.table().get(&udp(2000).orig.into()).is_some());
+        Ok(())
+    })
+}
+
+fn mirrors_as_a_stream(_: &Sandbox) -> Outcome {
+    run(async {
+        let ct = Conntrack::open()?;
+        let mut mirror = Mirror::start(&Filter::all()).await?;
+        fill(&ct, 1000).await?;
+        let other = ::tokio::spawn(async {});
+        let (mut inserted, mut at_once) = (0, 0);
+        while inserted < 1000 {
+            let change = mirror.next().await.ok_or("the stream has ended")?;
+            holds!(matches!(change?, Change::Inserted { .. }));
+            inserted += 1;
+            at_once += u32::from(!other.is_finished());
+        }
+        holds!(at_once < 1000, "the other task had to wait for all changes");
+        // It waits for the next one, whatever is dropped before.
+        begin(mirror.next());
+        ct.delete(&udp(1).orig.into()).await?;
+        let change = mirror.next().await.ok_or("the stream has ended")??;
+        holds!(matches!(&change, Change::Removed { how: Removal::Destroyed, .. }), "{change:?}");
+        same!(mirror.table().len(), 999);
+        Ok(())
+    })
+}
+
+/// Nothing happens but the time for a check.
+fn a_stream_wakes_when_a_check_is_due(_: &Sandbox) -> Outcome {
+    run(async {
+        let builder = conntrack::Mirror::builder().check_every(Duration::from_millis(20));
+        let mut mirror = builder.start_tokio().await?;
+        let dumps = mirror.table().stats().dumps;
+        let waited = ::tokio::time::timeout(Duration::from_millis(500), mirror.next()).await;
+        holds!(waited.is_err(), "{waited:?}");
+        holds!(mirror.table().stats().dumps > dumps, "{:?}", mirror.table().stats());
         Ok(())
     })
 }
@@ -404,7 +443,9 @@ fn mirrors_whatever_is_dropped(_: &Sandbox) -> Outcome {
             ::tokio::task::yield_now().await;
         }
         same!(changes.len(), 1);
-        holds!(matches!(&changes[0], Change::Removed { flow, how: Removal::Destroyed } if flow.orig == udp(1).orig));
+        holds!(
+            matches!(&changes[0], Change::Removed { flow, how: Removal::Destroyed, .. } if flow.orig == udp(1).orig)
+        );
         same!((mirror.table().len(), mirror.table().stats().failed_dumps), (999, 0));
         Ok(())
     })

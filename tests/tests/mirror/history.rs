@@ -1,5 +1,6 @@
 //! What happens: to flows, and in which order it is heard of.
 
+use conntrack::{Filter, TcpState};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -30,9 +31,10 @@ pub(crate) enum Step {
         place: u16,
         label: Option<u8>,
     },
-    /// A flow ends.
+    /// A flow ends. One that lingers is in the table a while longer than its event in the queue.
     Destroy {
         place: u16,
+        lingers: bool,
     },
     /// The listener takes so many events, and then does one thing that is wanted.
     Work {
@@ -52,7 +54,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (place(), 0..3_u32).prop_map(|(place, mark)| Step::Mark { place, mark }),
         2 => (place(), 0..5_u8).prop_map(|(place, state)| Step::State { place, state }),
         1 => (place(), prop::option::of(0..3_u8)).prop_map(|(place, label)| Step::Label { place, label }),
-        5 => place().prop_map(|place| Step::Destroy { place }),
+        5 => (place(), prop::bool::weighted(0.2)).prop_map(|(place, lingers)| Step::Destroy { place, lingers }),
         8 => (0..6_usize).prop_map(|events| Step::Work { events }),
         1 => (0..500_u64).prop_map(|milliseconds| Step::Sleep { milliseconds }),
     ]
@@ -69,18 +71,28 @@ pub(crate) struct History {
     pub(crate) duplicates: Vec<Index>,
     /// How many events late an overrun is noticed.
     pub(crate) late: usize,
-    /// Whether the mirror has a filter: for mark 1, which flows come to have and lose.
-    pub(crate) filtered: bool,
+    /// The mirror's filter: for a mark or a state, which flows come to have and lose.
+    pub(crate) filter: Filter,
+    /// Whether the kernel delivers every end, late if need be.
+    pub(crate) reliable: bool,
 }
 
 pub(crate) fn history() -> impl Strategy<Value = History> {
-    (vec(step(), 0..120), 1..20_usize, 1..6_usize, vec(any::<Index>(), 0..4), 0..3_usize, prop::bool::weighted(0.3))
-        .prop_map(|(steps, capacity, part, duplicates, late, filtered)| History {
+    let filter = prop_oneof![
+        3 => Just(Filter::all()),
+        1 => Just(Filter::new().mark(1)),
+        1 => Just(Filter::new().tcp_state(TcpState(1))),
+    ];
+    let options = (filter, prop::bool::weighted(0.3));
+    (vec(step(), 0..120), 1..20_usize, 1..6_usize, vec(any::<Index>(), 0..4), 0..3_usize, options).prop_map(
+        |(steps, capacity, part, duplicates, late, (filter, reliable))| History {
             steps,
             capacity,
             part,
             duplicates,
             late,
-            filtered,
-        })
+            filter,
+            reliable,
+        },
+    )
 }
