@@ -80,8 +80,8 @@ pub enum UsageError {
     /// The protocol information is another protocol's; the kernel would ignore it.
     #[error("the protocol information is not that of {0:?}")]
     ProtoInfo(Protocol),
-    /// One criterion of a filter has two different values, so that no flow meets it. The criterion's name is that of the
-    /// method of [`Filter`](crate::Filter) that sets it.
+    /// A criterion of a filter was given two different values. The name is that of the [`Filter`](crate::Filter) method
+    /// which sets it: call it once.
     #[error("the filter has two contradicting values for {0}")]
     Contradiction(&'static str),
     /// Ports without a protocol that has some, or another criterion that its protocol does not have.

@@ -76,6 +76,8 @@ impl Conntrack {
     /// * `EBUSY` if it overlaps one that is there, such as a narrower one.
     /// * `EINVAL` if the helper has no such class, or the kernel no such function or flag.
     /// * `EMFILE` if the network namespace has as many as it may (`nf_conntrack_expect_max`).
+    /// * [`UsageError::ClassWithoutHelper`](crate::UsageError::ClassWithoutHelper) for a class other than 0 without its
+    ///   helper's name: give both to [`NewExpect::class`]. Nothing was sent.
     pub fn create_expectation(&self, expect: &NewExpect) -> Result<(), Error> {
         self.execute(&request::create(expect)?)
     }

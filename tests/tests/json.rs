@@ -380,8 +380,8 @@ fn a_mirror() {
         Change::Removed { flow: flow.clone(), how: Removal::Missed, origin: None },
         Change::Removed { flow: flow.clone(), how: Removal::Unmatched, origin: None },
         Change::Ended { flow: flow.clone(), origin: Origin { port: 0, group: Groups::DESTROY, nsid: None } },
-        Change::ExpectationInserted { expectation: Box::new(expect), origin: None },
-        Change::ExpectationRemoved { expectation: Box::new(expect), how: Removal::Destroyed, origin: None },
+        Change::ExpectationInserted { expectation: Box::new(expect.clone()), origin: None },
+        Change::ExpectationRemoved { expectation: Box::new(expect.clone()), how: Removal::Destroyed, origin: None },
     ];
     changes.iter().for_each(survives);
     let written: Vec<_> = changes.iter().map(|change| to_value(change).unwrap()).collect();

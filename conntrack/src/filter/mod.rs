@@ -24,7 +24,7 @@ pub use plan::{DumpPlan, FlushPlan};
 /// prefixes, port ranges and TCP states (it does not know them), and zones, statuses and tuples on kernels that are too
 /// old for them.
 ///
-/// Give each criterion once. If a criterion gets a second, different value, no flow can meet both: the filter then
+/// Give each criterion once. A second, different value for a criterion is a contradiction: the filter then
 /// [matches](Self::matches) nothing, and every dump, flush, plan, listener and mirror refuses it with
 /// [`UsageError::Contradiction`]. The same value twice is no contradiction. Status bits add up, unless one is both wanted
 /// and unwanted.

@@ -44,15 +44,15 @@ impl DumpPlan {
 
 /// A flush request that deletes flows that a filter selects, and no others.
 ///
-/// Only [`Filter::plan_flush`] makes one, and it never makes one that deletes more than the filter selects:
+/// Only [`Filter::plan_flush`] makes one:
 ///
 /// ```compile_fail
 /// let everything = conntrack::FlushPlan { family: conntrack::Family::UNSPEC, criteria: Default::default() };
 /// ```
 ///
-/// Send it on the kernel that is running now: another kernel may ignore some of the criteria, and so delete more. A kernel
-/// that was built without `CONFIG_NF_CONNTRACK_MARK` ignores the mark, which only a request can find out:
-/// [`Conntrack::flush`](crate::Conntrack::flush) makes that request.
+/// A plan is for the kernel that is running now: another kernel may ignore some of the criteria, and so delete more. It
+/// assumes that this kernel compares marks. One that was built without `CONFIG_NF_CONNTRACK_MARK` does not;
+/// [`Conntrack::flush`](crate::Conntrack::flush) asks the kernel first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlushPlan {
     pub(crate) family: Family,
