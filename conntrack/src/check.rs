@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use conntrack_spec::codec::TooLong;
 use conntrack_spec::{
-    Family, FlowKey, FlowUpdate, L4, Nat, NewFlow, ProtoInfo, ProtoInfoSctp, ProtoInfoTcp, Protocol, Seconds, Status,
+    Family, FlowKey, FlowUpdate, L4, Mismatch, Nat, NewFlow, ProtoInfo, ProtoInfoSctp, ProtoInfoTcp, Protocol, Seconds, Status,
     Tuple,
 };
 
@@ -116,6 +116,16 @@ pub enum UsageError {
     /// A file that is no network namespace.
     #[error("not a network namespace")]
     NotANetworkNamespace,
+    /// A struct declares an attribute of a message differently than this crate does.
+    #[error(transparent)]
+    Mismatch(Box<Mismatch>),
+}
+
+impl From<Mismatch> for UsageError {
+    #[cold]
+    fn from(mismatch: Mismatch) -> Self {
+        Self::Mismatch(Box::new(mismatch))
+    }
 }
 
 /// What goes into the header of the message, if the request makes sense.

@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use conntrack_spec::{Changes, Decode, Flow, FlowKey, FlowUpdate, NewFlow};
+use conntrack_spec::{Changes, Decode, Flow, FlowKey, FlowUpdate, NewFlow, ProjectionOf};
 
 use crate::batch::{Batch, Command};
 use crate::builder::Builder;
@@ -133,6 +133,7 @@ impl Conntrack {
     /// # Errors
     /// The kernel refuses.
     pub fn dump_as<T: Decode>(&self) -> Result<Dump<T>, Error> {
+        let () = ProjectionOf::<T, Flow>::CHECKED;
         self.dump_filtered_as(&Filter::all())
     }
 
@@ -149,6 +150,7 @@ impl Conntrack {
     /// # Errors
     /// The filter contradicts itself, or the kernel refuses.
     pub fn dump_filtered_as<T: Decode>(&self, filter: &Filter) -> Result<Dump<T>, Error> {
+        let () = ProjectionOf::<T, Flow>::CHECKED;
         let plan = filter.plan_dump(self.kernel)?;
         Dump::start(&self.dumps, &request::dump(&plan), (!plan.exact).then(|| filter.clone()))
     }
@@ -167,6 +169,7 @@ impl Conntrack {
     /// # Errors
     /// The key makes no sense, or the kernel refuses.
     pub fn get_as<T: Decode>(&self, key: &FlowKey) -> Result<Option<T>, Error> {
+        let () = ProjectionOf::<T, Flow>::CHECKED;
         self.one(&request::get(key)?)
     }
 

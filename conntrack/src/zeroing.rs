@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::iter::FusedIterator;
 
-use conntrack_spec::{Decode, Flow, FlowKey, Tuple};
+use conntrack_spec::{Decode, Flow, FlowKey, ProjectionOf, Tuple};
 
 use crate::connection::Conntrack;
 use crate::dump::Dump;
@@ -73,6 +73,7 @@ impl Conntrack {
     /// # Errors
     /// The key makes no sense, or the kernel refuses.
     pub fn get_zeroing_as<T: Decode>(&self, key: &FlowKey) -> Result<Option<T>, Error> {
+        let () = ProjectionOf::<T, Flow>::CHECKED;
         self.one(&request::get_zeroing(key)?)
     }
 
@@ -98,6 +99,7 @@ impl Conntrack {
     /// # Errors
     /// The filter contradicts itself, or the kernel refuses.
     pub fn dump_zeroing_filtered_as<T: Decode>(&self, filter: &Filter) -> Result<Zeroing<'_, T>, Error> {
+        let () = ProjectionOf::<T, Flow>::CHECKED;
         Ok(Zeroing {
             ct: self,
             found: Some(self.dump_filtered_as(filter)?),

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use conntrack_spec::Decode;
+use conntrack_spec::{Decode, Flow, ProjectionOf};
 use conntrack_spec::codec::{self, Mode};
 use conntrack_spec::header::NlMsgHdr;
 use conntrack_spec::message::kind;
@@ -208,6 +208,7 @@ impl Inbox {
     /// # Errors
     /// [`Error::Undecodable`]; the next call goes on with the next message.
     pub fn take<T: Decode>(&mut self) -> Option<Result<Event<T>, Error>> {
+        let () = ProjectionOf::<T, Flow>::CHECKED;
         Some(self.find().transpose()?.and_then(|found| {
             let mut event = found.vacant();
             self.complete(&mut event, &found).map(|()| event)

@@ -249,7 +249,7 @@ impl SchemaAttribute {
         self.number <= number && number <= self.last_number()
     }
 
-    const fn last_number(&self) -> u16 {
+    pub(crate) const fn last_number(&self) -> u16 {
         match self.last {
             Some(last) => last,
             None => self.number,
