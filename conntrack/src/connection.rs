@@ -133,7 +133,7 @@ impl Conntrack {
     /// # Errors
     /// The kernel refuses.
     pub fn dump_as<T: Decode>(&self) -> Result<Dump<T>, Error> {
-        let () = ProjectionOf::<T, Flow>::CHECKED;
+        const { ProjectionOf::<T, Flow>::CHECKED };
         self.dump_filtered_as(&Filter::all())
     }
 
@@ -150,7 +150,7 @@ impl Conntrack {
     /// # Errors
     /// The filter contradicts itself, or the kernel refuses.
     pub fn dump_filtered_as<T: Decode>(&self, filter: &Filter) -> Result<Dump<T>, Error> {
-        let () = ProjectionOf::<T, Flow>::CHECKED;
+        const { ProjectionOf::<T, Flow>::CHECKED };
         let plan = filter.plan_dump(self.kernel)?;
         Dump::start(&self.dumps, &request::dump(&plan), (!plan.exact).then(|| filter.clone()))
     }
@@ -169,7 +169,7 @@ impl Conntrack {
     /// # Errors
     /// The key makes no sense, or the kernel refuses.
     pub fn get_as<T: Decode>(&self, key: &FlowKey) -> Result<Option<T>, Error> {
-        let () = ProjectionOf::<T, Flow>::CHECKED;
+        const { ProjectionOf::<T, Flow>::CHECKED };
         self.one(&request::get(key)?)
     }
 

@@ -47,7 +47,7 @@ impl Conntrack {
     /// # Errors
     /// The kernel refuses.
     pub fn expectations_as<T: Decode>(&self) -> Result<Dump<T>, Error> {
-        let () = ProjectionOf::<T, Expect>::CHECKED;
+        const { ProjectionOf::<T, Expect>::CHECKED };
         self.all(&request::dump())
     }
 

@@ -41,7 +41,7 @@ impl Conntrack {
     where
         T: Decode + Send + 'static,
     {
-        let () = ProjectionOf::<T, Flow>::CHECKED;
+        const { ProjectionOf::<T, Flow>::CHECKED };
         let processors = thread::available_parallelism().map_or(1, usize::from);
         let is_worth_it = self.stats()?.entries >= WORTH_SPLITTING;
         let parts = if is_worth_it { filter.parts(processors, self.kernel) } else { vec![filter.clone()] };

@@ -73,7 +73,7 @@ impl Conntrack {
     /// # Errors
     /// The key makes no sense, or the kernel refuses.
     pub fn get_zeroing_as<T: Decode>(&self, key: &FlowKey) -> Result<Option<T>, Error> {
-        let () = ProjectionOf::<T, Flow>::CHECKED;
+        const { ProjectionOf::<T, Flow>::CHECKED };
         self.one(&request::get_zeroing(key)?)
     }
 
@@ -99,7 +99,7 @@ impl Conntrack {
     /// # Errors
     /// The filter contradicts itself, or the kernel refuses.
     pub fn dump_zeroing_filtered_as<T: Decode>(&self, filter: &Filter) -> Result<Zeroing<'_, T>, Error> {
-        let () = ProjectionOf::<T, Flow>::CHECKED;
+        const { ProjectionOf::<T, Flow>::CHECKED };
         Ok(Zeroing {
             ct: self,
             found: Some(self.dump_filtered_as(filter)?),

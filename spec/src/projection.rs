@@ -336,6 +336,8 @@ impl Mismatch {
         text.quoted(self.declared_in).add(" does not fit ").quoted(self.message).add(": ");
         if !self.field.is_empty() {
             text.quoted(self.field).add(" declares ");
+        } else {
+            text.add("it declares ");
         }
         text.add(self.kernel);
         match self.reason {

@@ -2,6 +2,8 @@
 //!
 //! After a change of a message, `TRYBUILD=overwrite cargo test -p conntrack-tests --test ui` writes it anew; read it
 //! before you commit it, as the user will read it.
+//!
+//! `ui/fits.rs` compiles.
 
 use std::process::{Command, ExitCode};
 

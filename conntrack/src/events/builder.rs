@@ -155,7 +155,7 @@ impl EventsBuilder {
     /// # Errors
     /// As [`subscribe`](Self::subscribe).
     pub fn subscribe_as<T: Decode>(self) -> Result<Events<T>, Error> {
-        let () = ProjectionOf::<T, Flow>::CHECKED;
+        const { ProjectionOf::<T, Flow>::CHECKED };
         if self.groups.is_empty() {
             return Err(UsageError::NoGroups.into());
         }

@@ -208,7 +208,7 @@ impl Inbox {
     /// # Errors
     /// [`Error::Undecodable`]; the next call goes on with the next message.
     pub fn take<T: Decode>(&mut self) -> Option<Result<Event<T>, Error>> {
-        let () = ProjectionOf::<T, Flow>::CHECKED;
+        const { ProjectionOf::<T, Flow>::CHECKED };
         Some(self.find().transpose()?.and_then(|found| {
             let mut event = found.vacant();
             self.complete(&mut event, &found).map(|()| event)

@@ -100,7 +100,7 @@ impl Events {
     /// # Errors
     /// As [`subscribe`](Self::subscribe).
     pub fn subscribe_as<T: Decode>(groups: Groups) -> Result<Events<T>, Error> {
-        let () = ProjectionOf::<T, Flow>::CHECKED;
+        const { ProjectionOf::<T, Flow>::CHECKED };
         Self::builder().groups(groups).subscribe_as()
     }
 

@@ -153,7 +153,7 @@ impl Conntrack {
     /// # Errors
     /// As [`crate::Conntrack::dump_as`], which says more.
     pub async fn dump_as<T: Decode + Send + 'static>(&self) -> Result<Dump<T>, Error> {
-        let () = ProjectionOf::<T, Flow>::CHECKED;
+        const { ProjectionOf::<T, Flow>::CHECKED };
         self.dump_with(crate::Conntrack::dump_as).await
     }
 
@@ -162,7 +162,7 @@ impl Conntrack {
     /// # Errors
     /// As [`crate::Conntrack::dump_filtered_as`], which says more.
     pub async fn dump_filtered_as<T: Decode + Send + 'static>(&self, filter: &Filter) -> Result<Dump<T>, Error> {
-        let () = ProjectionOf::<T, Flow>::CHECKED;
+        const { ProjectionOf::<T, Flow>::CHECKED };
         let filter = filter.clone();
         self.dump_with(move |ct| ct.dump_filtered_as(&filter)).await
     }
@@ -172,7 +172,7 @@ impl Conntrack {
     /// # Errors
     /// As [`crate::Conntrack::dump_parallel_as`], which says more.
     pub async fn dump_parallel_as<T: Decode + Send + 'static>(&self, filter: &Filter) -> Result<Dump<T>, Error> {
-        let () = ProjectionOf::<T, Flow>::CHECKED;
+        const { ProjectionOf::<T, Flow>::CHECKED };
         let filter = filter.clone();
         self.dump_with(move |ct| ct.dump_parallel_as(&filter)).await
     }
