@@ -51,6 +51,8 @@ struct Found {
     zone: Option<u16>,
 }
 
+const _: () = ProjectionOf::<Found, Flow>::CHECKED;
+
 /// A request in the datagram.
 #[derive(Clone, Copy, Debug)]
 struct Sent {
