@@ -86,7 +86,7 @@ fn groups(container: &Container) -> TokenStream {
                  one has to be required",
                 ident.unraw()
             );
-            quote_spanned!(ident.span()=> const _: () = __nla::assert!(#(#required ||)* false, #message);)
+            quote_spanned!(ident.span()=> const _: () = __nla::assert!(__nla::any(&[#(#required),*]), #message);)
         })
         .collect()
 }

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use conntrack_spec::codec::TooLong;
 use conntrack_spec::{
-    Family, FlowKey, FlowUpdate, L4, Mismatch, Nat, NewFlow, ProtoInfo, ProtoInfoSctp, ProtoInfoTcp, Protocol, Seconds, Status,
-    Tuple,
+    Family, FlowKey, FlowUpdate, L4, Mismatch, Nat, NewFlow, ProtoInfo, ProtoInfoSctp, ProtoInfoTcp, Protocol, Seconds,
+    Status, Tuple,
 };
 
 mod expect;
@@ -118,14 +118,7 @@ pub enum UsageError {
     NotANetworkNamespace,
     /// A struct declares an attribute of a message differently than this crate does.
     #[error(transparent)]
-    Mismatch(Box<Mismatch>),
-}
-
-impl From<Mismatch> for UsageError {
-    #[cold]
-    fn from(mismatch: Mismatch) -> Self {
-        Self::Mismatch(Box::new(mismatch))
-    }
+    Mismatch(#[from] Box<Mismatch>),
 }
 
 /// What goes into the header of the message, if the request makes sense.

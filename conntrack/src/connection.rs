@@ -113,6 +113,8 @@ impl Conntrack {
 
     /// All flows, each decoded into a struct of your own, which pays only for what it holds.
     ///
+    /// A field that declares an attribute differently than [`Flow`] [does not build](crate::guide::projections).
+    ///
     /// ```no_run
     /// use conntrack::{Conntrack, Decode, FlowId};
     ///

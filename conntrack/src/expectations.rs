@@ -1,8 +1,7 @@
 //! Expectations: flows that other flows announce.
 
 use conntrack_spec::{
-    Decode, Expect, ExpectHelper, ExpectKey, ExpectMaster, ExpectUpdate, HelperName, NewExpect,
-    ProjectionOf,
+    Decode, Expect, ExpectHelper, ExpectKey, ExpectMaster, ExpectUpdate, HelperName, NewExpect, ProjectionOf,
 };
 
 use crate::connection::{Conntrack, found};

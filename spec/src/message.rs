@@ -277,14 +277,16 @@ const fn mismatch(schema: &'static Schema, declared: Option<&'static Schema>) ->
 ///
 /// # Errors
 /// The first field that [differs](Schema::mismatch).
-pub fn check_request(kind: u16, schema: &'static Schema) -> Result<(), Mismatch> {
-    mismatch(schema, Message::of(kind).and_then(|message| message.request)).map_or(Ok(()), Err)
+pub fn check_request(kind: u16, schema: &'static Schema) -> Result<(), Box<Mismatch>> {
+    mismatch(schema, Message::of(kind).and_then(|message| message.request))
+        .map_or(Ok(()), |mismatch| Err(Box::new(mismatch)))
 }
 
 /// Compares `schema` with the attributes of a message from the kernel, if it is declared here.
 ///
 /// # Errors
 /// The first field that [differs](Schema::mismatch).
-pub fn check_received(kind: u16, schema: &'static Schema) -> Result<(), Mismatch> {
-    mismatch(schema, Message::of(kind).and_then(|message| message.received)).map_or(Ok(()), Err)
+pub fn check_received(kind: u16, schema: &'static Schema) -> Result<(), Box<Mismatch>> {
+    mismatch(schema, Message::of(kind).and_then(|message| message.received))
+        .map_or(Ok(()), |mismatch| Err(Box::new(mismatch)))
 }

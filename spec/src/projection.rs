@@ -37,7 +37,7 @@ pub enum MismatchReason {
     /// The attribute has another number.
     Name {
         /// Its number.
-        number: u16,
+        number: u32,
     },
     /// The attribute belongs to another nest.
     Nest {
@@ -169,7 +169,7 @@ const fn compare(attribute: &'static SchemaAttribute, known: &'static SchemaAttr
             return Found::Differs(MismatchReason::Number { kernel: known.kernel });
         }
         if first != known.number {
-            return Found::Differs(MismatchReason::Name { number: known.number });
+            return Found::Differs(MismatchReason::Name { number: known.number as u32 });
         }
         let is_too_long = last > known.last_number();
         if attribute.repeated != known.repeated || is_too_long {
@@ -200,9 +200,11 @@ const fn compare_wire(declared: Wire, expected: Wire) -> Found {
             size == min && size == max
         }
         (Wire::Layout { size, .. }, Wire::Layout { size: expected, .. }) => size == expected,
-        (Wire::Ipv4 | Wire::Ip, Wire::Ipv4) | (Wire::Ipv6 | Wire::Ip, Wire::Ipv6) | (Wire::Ip, Wire::Ip) => true,
         (Wire::Text { max: Some(max) }, Wire::Text { max: Some(expected) }) => max >= expected,
-        (Wire::Text { .. }, Wire::Text { .. }) => true,
+        (Wire::Text { .. }, Wire::Text { .. })
+        | (Wire::Ipv4 | Wire::Ip, Wire::Ipv4)
+        | (Wire::Ipv6 | Wire::Ip, Wire::Ipv6)
+        | (Wire::Ip, Wire::Ip) => true,
         (Wire::Nest(declared), Wire::Nest(expected)) => match declared.mismatch(expected) {
             Some(inner) => return Found::Inner(inner),
             None => true,
@@ -279,7 +281,7 @@ const fn is_big(order: ByteOrder) -> bool {
 const fn place(attribute: &SchemaAttribute, message: &Schema) -> Option<MismatchReason> {
     let Some((declares, number)) = header(attribute.kernel) else { return None };
     if number != attribute.number as u32 {
-        return Some(MismatchReason::Name { number: number as u16 });
+        return Some(MismatchReason::Name { number });
     }
     let Some(first) = first_attribute(message.entries) else { return None };
     match header(first.kernel) {
@@ -334,10 +336,10 @@ impl Mismatch {
     const fn text(&self) -> Text {
         let mut text = Text::new();
         text.quoted(self.declared_in).add(" does not fit ").quoted(self.message).add(": ");
-        if !self.field.is_empty() {
-            text.quoted(self.field).add(" declares ");
-        } else {
+        if self.field.is_empty() {
             text.add("it declares ");
+        } else {
+            text.quoted(self.field).add(" declares ");
         }
         text.add(self.kernel);
         match self.reason {

@@ -136,7 +136,10 @@ fn the_last_of_two_counts_whatever_the_first_is() {
     }
     // Of two that are malformed, the last one is blamed.
     let attributes = [bytes(8, false, &[7]), good.clone(), bytes(8, false, &[7, 7])].concat();
-    assert_eq!(error(&attributes, Mode::Lenient), format!("CTA_MARK: 2 bytes, expected 4 (at byte {})", good.len() + 12));
+    assert_eq!(
+        error(&attributes, Mode::Lenient),
+        format!("CTA_MARK: 2 bytes, expected 4 (at byte {})", good.len() + 12)
+    );
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What can be declared beside plain attributes, one thing a test.
 
 use conntrack::codec::{
-    BoundedBytes, DecodeErrorKind, EncodeError, EncodePayload, Entry, Mode, NLA_F_NESTED, Native, NulString, RawAttribute, Schema, SchemaAttribute,
-    Wire, Writer, decode, encode,
+    BoundedBytes, DecodeErrorKind, EncodeError, EncodePayload, Entry, Mode, NLA_F_NESTED, Native, NulString,
+    RawAttribute, Schema, SchemaAttribute, Wire, Writer, decode, encode,
 };
 use conntrack::{Decode, Encode, Flow, codec};
 use conntrack_tests::generate::bytes;

@@ -9,8 +9,7 @@ use conntrack::codec::{BoundedBytes, DecodePayload, Native, NulString, RawAttrib
 use conntrack::message::{MESSAGES, check_received, check_request, kind};
 use conntrack::netlink::{Message, Request};
 use conntrack::uapi::{
-    ENUMS, IPCTNL_MSG_CT_DELETE, IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_NEW, NFNL_SUBSYS_CTNETLINK,
-    NFNL_SUBSYS_CTNETLINK_EXP,
+    ENUMS, IPCTNL_MSG_CT_DELETE, IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_NEW, NFNL_SUBSYS_CTNETLINK, NFNL_SUBSYS_CTNETLINK_EXP,
 };
 use conntrack::{
     Decode, Encode, Error, Expect, Family, Flow, FlowFilter, FlowKey, FlowUpdate, MismatchReason, NewFlow, Status,
@@ -24,10 +23,9 @@ use conntrack_tests::types::TYPES;
 fn what_is_declared_here_fits_its_messages() {
     let mut seen = HashSet::new();
     for message in MESSAGES {
-        for (schema, check) in [
-            (message.request, check_request as fn(_, _) -> _),
-            (message.received, check_received as fn(_, _) -> _),
-        ] {
+        for (schema, check) in
+            [(message.request, check_request as fn(_, _) -> _), (message.received, check_received as fn(_, _) -> _)]
+        {
             let Some(schema) = schema else { continue };
             assert_eq!(check(message.kind(), schema), Ok(()), "{}", message.kernel);
             for of in TYPES.iter().filter(|of| schema.name.split(" or ").any(|name| name == of.schema.name)) {
@@ -86,7 +84,9 @@ fn messages_are_compared_when_they_arrive() {
         "`Number` does not fit `Flow`: `number` declares CTA_PROTO_NUM as attribute 1, which is CTA_TUPLE_ORIG"
     );
     let (mark, number) = decode(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_CT_NEW, &attributes);
-    assert!(mismatch(mark).starts_with("`Marked` does not fit `Expect`: `mark` declares CTA_MARK as attribute 8, which"));
+    assert!(
+        mismatch(mark).starts_with("`Marked` does not fit `Expect`: `mark` declares CTA_MARK as attribute 8, which")
+    );
     mismatch(number).clear();
     // What a message of another subsystem has, its struct says.
     let (mark, _) = decode(10, IPCTNL_MSG_CT_NEW, &attributes);
@@ -100,7 +100,10 @@ fn requests_are_compared_before_they_are_sent() {
     for kind in [IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_DELETE] {
         let request = Request::new("trying", NFNL_SUBSYS_CTNETLINK, kind, &marked);
         let text = mismatch(request.encode(1, &mut datagram));
-        assert_eq!(text, "`Marked` does not fit `FlowKey or FlowFilter`: `mark` declares CTA_MARK as `u16`, and it is `u32`");
+        assert_eq!(
+            text,
+            "`Marked` does not fit `FlowKey or FlowFilter`: `mark` declares CTA_MARK as `u16`, and it is `u32`"
+        );
         let request = Request::new("trying", NFNL_SUBSYS_CTNETLINK, kind, &number);
         mismatch(request.encode(1, &mut datagram));
     }
@@ -264,12 +267,8 @@ fn nests_that_another_attribute_selects() {
         #[nla(SELECTED)]
         data: Option<Vec<u8>>,
     }
-    let _ = (
-        |value: Udp| value.data,
-        |value: Wrong| value.data,
-        |value: Inside| value.number,
-        |value: Renamed| value.data,
-    );
+    let _ =
+        (|value: Udp| value.data, |value: Wrong| value.data, |value: Inside| value.number, |value: Renamed| value.data);
     assert!(Udp::SCHEMA.mismatch(Timeouts::SCHEMA).is_none());
     assert!(Timeouts::SCHEMA.mismatch(Timeouts::SCHEMA).is_none());
     assert!(Wrong::SCHEMA.mismatch(Timeouts::SCHEMA).is_some());

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use conntrack_spec::{Decode, Flow, ProjectionOf};
 use conntrack_spec::codec::{self, Mode};
 use conntrack_spec::header::NlMsgHdr;
 use conntrack_spec::message::kind;
@@ -10,6 +9,7 @@ use conntrack_spec::uapi::{
     IPCTNL_MSG_CT_DELETE, IPCTNL_MSG_CT_NEW, IPCTNL_MSG_EXP_DELETE, IPCTNL_MSG_EXP_NEW, NFNL_SUBSYS_CTNETLINK,
     NFNL_SUBSYS_CTNETLINK_EXP,
 };
+use conntrack_spec::{Decode, Flow, ProjectionOf};
 
 use super::{Event, Groups, Origin, UnknownMessage};
 use crate::error::{Error, Undecodable};

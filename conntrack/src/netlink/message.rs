@@ -110,7 +110,6 @@ impl<'a> Message<'a> {
         Ok(codec::decode(self.attributes()?)?)
     }
 
-
     fn too_short(&self) -> ProtocolError {
         ProtocolError::Body { found: self.body.len(), expected: NfGenMsg::SIZE }
     }

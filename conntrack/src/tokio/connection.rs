@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use conntrack_spec::{
     Changes, CpuStats, Decode, Expect, ExpectKey, ExpectMaster, ExpectStats, ExpectUpdate, Flow, FlowKey, GlobalStats,
-    HelperName, NewExpect, NewFlow, PerCpu, PolicyName, ProjectionOf, Protocol, TimeoutPolicy, Timeouts, UserHelper, UserHelperKey,
+    HelperName, NewExpect, NewFlow, PerCpu, PolicyName, ProjectionOf, Protocol, TimeoutPolicy, Timeouts, UserHelper,
+    UserHelperKey,
 };
 use tokio::task::{JoinError, spawn_blocking};
 

@@ -309,8 +309,9 @@ fn decode_one<T: Decode>(
     Ok(Some(known))
 }
 
-/// Whether a later attribute takes the place of attribute `number`, so that it does not count that this one is malformed.
+/// Whether a later attribute takes the place of attribute `number`. If this one is malformed, that is then no error.
 #[cold]
+#[inline(never)]
 fn is_replaced(schema: &Schema, number: u16, mut rest: Stream<'_>) -> bool {
     while let Ok(Some(later)) = rest.next_attribute() {
         if schema.is_replaced(number, &later) {

@@ -213,7 +213,7 @@ impl<'a> Writer<'a> {
 /// Encodes a struct's attributes into a buffer of their own.
 ///
 /// # Errors
-/// An attribute is too long, has too many elements, or is a text with a NUL inside.
+/// [`EncodeError::AttributeTooLong`], [`EncodeError::TooManyElements`] or [`EncodeError::Nul`], which tell the attribute.
 pub fn encode<T: Encode>(value: &T) -> Result<Vec<u8>, EncodeError> {
     let mut buffer = Vec::new();
     encode_into(value, &mut buffer).map(|()| buffer)
@@ -229,6 +229,20 @@ pub fn encode_into<T: Encode>(value: &T, buffer: &mut Vec<u8>) -> Result<(), Enc
     let mut writer = Writer::new(buffer);
     value.encode_attributes(&mut writer);
     writer.finish().inspect_err(|_| buffer.truncate(start))
+}
+
+/// Whether one of them is true. For the derive.
+#[doc(hidden)]
+#[must_use]
+pub const fn any(conditions: &[bool]) -> bool {
+    let mut rest = conditions;
+    while let [first, others @ ..] = rest {
+        if *first {
+            return true;
+        }
+        rest = others;
+    }
+    false
 }
 
 /// Encodes a fixed layout, which is in memory as it is on the wire.

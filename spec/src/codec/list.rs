@@ -41,11 +41,11 @@ pub fn replace_element<T>(list: &mut Vec<(u16, T)>, number: u16, element: T) {
     list.push((number, element));
 }
 
-/// The elements in the order of their attribute numbers, of which `first` is the first, and is called `name`. One that
-/// is left out is `None` if elements can be, so that those behind it keep their numbers.
+/// Puts the elements of the list from attribute `first` on, whose kernel name is `name`, in the order of their numbers.
+/// A gap becomes `None`, so that the elements behind it keep their numbers.
 ///
 /// # Errors
-/// An element is left out that must be there.
+/// [`DecodeErrorKind::MissingElement`] for a gap, if elements cannot be `None`.
 #[doc(hidden)]
 pub fn elements_in_order<F: DecodeField>(
     mut list: Vec<(u16, F::Value)>,
