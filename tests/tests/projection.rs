@@ -294,6 +294,34 @@ fn other_messages_do_not_fit() {
     }
 }
 
+/// An attribute of another nest, whose number the message does not have: it would only never come.
+#[test]
+fn attributes_of_other_nests_are_told_from_new_ones() {
+    const CTA_OF_TOMORROW: u16 = 90;
+
+    mod own {
+        pub(super) const CTA_FILTER: u16 = 91;
+    }
+
+    macro_rules! reason {
+        ($constant:path, $message:ty) => {{
+            #[derive(Decode)]
+            struct Declared(#[nla($constant)] Option<Vec<u8>>);
+            let _ = |value: Declared| value.0;
+            Declared::SCHEMA.mismatch(<$message>::SCHEMA).map(|mismatch| mismatch.reason)
+        }};
+    }
+
+    assert!(reason!(CTA_OF_TOMORROW, Flow).is_none());
+    assert!(reason!(CTA_OF_TOMORROW, Tuple).is_none());
+    // Of the same enum: only requests have it.
+    assert!(reason!(CTA_FILTER, Flow).is_none());
+    let expected = MismatchReason::Nest { declares: "ctattr_type", expected: "ctattr_tuple" };
+    assert_eq!(format!("{:?}", reason!(CTA_ID, Tuple).unwrap()), format!("{expected:?}"));
+    assert!(matches!(reason!(CTA_ID, Expect), Some(MismatchReason::Nest { .. })));
+    assert!(matches!(reason!(own::CTA_FILTER, Flow), Some(MismatchReason::Name { number: 25 })));
+}
+
 #[test]
 fn the_wire_type_is_told_in_words() {
     #[derive(Decode)]
