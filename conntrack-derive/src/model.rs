@@ -199,15 +199,13 @@ fn member(ctxt: &Ctxt, locals: &mut Locals, (index, field): (usize, &Field)) -> 
     let (since, also_before) = (attr.since.clone(), attr.also_before.clone());
     let way = attr.send_only.or(attr.receive_only);
     let role = role(ctxt, locals, field, attr)?;
-    if let Some(span) = way {
-        let why = match role {
-            Role::Flatten => "the flattened struct says it of its own",
-            Role::Rest => "what is not declared has no direction",
-            _ => "",
-        };
-        if !why.is_empty() {
-            ctxt.push(syn::Error::new(span, format!("`send_only` and `receive_only` go with a constant: {why}")));
-        }
+    let why_none = match role {
+        Role::Flatten => Some("the flattened struct says it of its own"),
+        Role::Rest => Some("what is not declared has no direction"),
+        _ => None,
+    };
+    if let (Some(span), Some(why)) = (way, why_none) {
+        ctxt.push(syn::Error::new(span, format!("`send_only` and `receive_only` go with a constant: {why}")));
     }
     let span = field.ident.as_ref().map_or_else(|| field.span(), Ident::span);
     let (ty, doc) = (field.ty.clone(), doc(&field.attrs));

@@ -201,7 +201,7 @@ const fn index(kind: u16) -> Option<usize> {
     if number < run.length { Some(run.first + number) } else { None }
 }
 
-/// The messages of one subsystem in [`MESSAGES`], which stand there by their numbers.
+/// The messages of one subsystem: neighbours in [`MESSAGES`], in the order of their numbers.
 struct Run {
     first: usize,
     length: usize,
@@ -222,8 +222,8 @@ impl Run {
     }
 }
 
-/// Which messages a struct is a projection of, found while the program is compiled: to look it up costs a few
-/// instructions. Messages that are not declared have whatever they have.
+/// Tells which messages a struct is a projection of. The compiler compares them, so a lookup costs a few instructions.
+/// Every struct fits a message that is not in [`MESSAGES`].
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Fits<T>(PhantomData<fn() -> T>);

@@ -71,14 +71,13 @@ impl Schema {
     }
 }
 
-/// A check while the program is compiled: [`CHECKED`](Self::CHECKED) does not compile if `T` is no projection of
-/// `Message`.
+/// Compares `T` with `Message` when the program is built: [`CHECKED`](Self::CHECKED) does not compile if they differ.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct ProjectionOf<T, Message>(PhantomData<fn() -> (T, Message)>);
 
 impl<T: Decode, Message: Decode> ProjectionOf<T, Message> {
-    /// To be named where `T` is decoded from a `Message`.
+    /// Every function that decodes a `Message` into a caller's `T` names this constant.
     pub const CHECKED: () = if let Some(mismatch) = T::SCHEMA.mismatch(Message::SCHEMA) {
         panic!("{}", mismatch.text().as_str())
     };
@@ -162,7 +161,7 @@ const fn compare(attribute: &'static SchemaAttribute, known: &'static SchemaAttr
     if !has_name && (last < known.number || known.last_number() < first) {
         return Found::Nothing;
     }
-    // Some elements of a list have no name that a declaration says.
+    // A list declares only the name of its first element.
     let is_element = known.last.is_some() && known.number < first && last <= known.last_number();
     if !is_element {
         if !has_name {
