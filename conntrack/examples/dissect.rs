@@ -2,18 +2,21 @@
 //!
 //! `strace -o trace -e trace=%network -e read=all -e write=all conntrack -L; cargo run --example dissect -- trace`
 
+use std::borrow::Cow;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use conntrack::dissect::in_host_order;
 use conntrack::dissect_message;
 
 /// Explains the netlink messages of netfilter in a file, byte by byte
 ///
 /// The file is what strace wrote with `-e read=all -e write=all`, a capture of tcpdump on an `nlmon` interface, hex with
-/// or without comments, or the messages themselves. Which of them, it is seen.
+/// or without comments, or the messages themselves; the program recognises which. It may come from a machine of the
+/// other byte order.
 #[derive(Debug, Parser)]
 #[command(
     name = "dissect",
@@ -61,8 +64,12 @@ fn run(args: &Args) -> io::Result<()> {
     };
     let mut output = io::stdout().lock();
     for Datagram { about, bytes } in datagrams(&content)? {
+        let bytes = in_host_order(&bytes);
         if !about.is_empty() {
             writeln!(output, "# {about}")?;
+        }
+        if matches!(bytes, Cow::Owned(_)) {
+            writeln!(output, "# in the other byte order")?;
         }
         let dissection = dissect_message(&bytes);
         if args.offsets {
@@ -86,9 +93,16 @@ fn datagrams(content: &[u8]) -> io::Result<Vec<Datagram>> {
             Ok(text) if text.bytes().all(|byte| byte == b'\n' || byte == b'\t' || !byte.is_ascii_control()) => {
                 hex(text)
             }
+            _ if !is_message(content) => Err(invalid("neither netlink messages nor text nor a capture")),
             _ => Ok(vec![Datagram { about: String::new(), bytes: content.to_vec() }]),
         },
     }
+}
+
+/// Whether bytes begin with a message of netlink, in either byte order: with its length. It may be cut.
+fn is_message(bytes: &[u8]) -> bool {
+    let length = in_host_order(bytes).first_chunk().map(|length| u32::from_ne_bytes(*length));
+    length.is_some_and(|length| (16..1 << 16).contains(&length))
 }
 
 fn invalid(message: impl Into<String>) -> io::Error {

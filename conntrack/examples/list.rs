@@ -51,7 +51,7 @@ fn list(args: &Args, mut output: Output, sandbox: Option<&Sandbox>) -> Result<()
         count += 1;
         match (args.count, args.wide) {
             (true, _) => {}
-            (false, false) => output.line(&flow, &flow)?,
+            (false, false) => output.line(flow.display().now(SystemTime::now()), &flow)?,
             (false, true) => {
                 output.line(flow.display().extended().id().ktimestamp().now(SystemTime::now()), &flow)?;
             }

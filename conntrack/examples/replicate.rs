@@ -14,7 +14,7 @@ use common::{Common, Output, Selection, note};
 use conntrack::sandbox::{Failure, Namespace, Sandbox};
 use conntrack::{
     Change, Changes, Command, Conntrack, Error, Filter, Flow, FlowKey, FlowUpdate, LabelChange, Mark, Mirror, Nat,
-    NewFlow, Status,
+    NewFlow, Report, Status,
 };
 use serde::Serialize;
 
@@ -69,7 +69,7 @@ fn replicate(args: &Args, output: Output, sandbox: Option<&Sandbox>) -> Result<(
 
     let mut mirror = Mirror::builder().filter(&filter).check_every(Duration::from_secs(args.refresh)).start()?;
     if args.exact {
-        replica.there.delete_matching(&filter, |flow| mirror.get(&without_id(flow)).is_none())?;
+        replica.there.delete_matching(&filter, |flow| mirror.get(&without_id(flow)).is_none())?.into_result()?;
     }
     // A flow that another one announced needs that one first.
     let (announced, others): (Vec<_>, Vec<_>) = mirror.iter().cloned().partition(|flow| flow.master.is_some());
@@ -152,7 +152,7 @@ impl Replica {
             }
             if let Some(error) = refused(result)? {
                 self.refused += 1;
-                note(format_args!("{error}: {flow}"));
+                note(format_args!("{}: {flow}", Report(&error)));
             }
         }
         self.output.flush()?;
@@ -203,13 +203,13 @@ fn differences(before: &Flow, after: &Flow) -> Changes {
 
 /// The flow's place: there, it has another id.
 fn without_id(flow: &Flow) -> FlowKey {
-    FlowKey { id: None, ..flow.key() }
+    flow.key().without_id()
 }
 
 /// Tells a refusal of one command, which others outlive, from a failure of the connection.
-fn refused(result: Result<(), Error>) -> Result<Option<Error>, Error> {
+fn refused<T>(result: Result<T, Error>) -> Result<Option<Error>, Error> {
     match result {
-        Ok(()) => Ok(None),
+        Ok(_) => Ok(None),
         Err(error) if error.is_permission() => Err(error),
         Err(error @ (Error::Kernel(_) | Error::Usage(_))) => Ok(Some(error)),
         Err(error) => Err(error),

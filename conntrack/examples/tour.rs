@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use conntrack::sandbox::{self, Failure, Sandbox};
 use conntrack::{
-    Changes, Conntrack, Decode, Family, Filter, FlowId, FlowKey, Mark, NewFlow, Protocol, Seconds, Status,
+    Changes, Conntrack, Decode, Family, Filter, FlowId, FlowKey, Mark, NewFlow, Protocol, Report, Seconds, Status,
 };
 
 /// What a dump of three fields decodes into: nothing else is looked at.
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     match sandbox::run(tour) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            eprintln!("{}", Report(&error));
             ExitCode::FAILURE
         }
     }
@@ -76,7 +76,7 @@ fn tour(sandbox: &Sandbox) -> Result<(), Failure> {
         ensure(flow.mark == Some(mark), "the kernel reports the mark that was set")?;
     }
 
-    println!("\n6. Deleted, by tuple and id, which a later flow hardly ever has.");
+    println!("\n6. Deleted, by tuple and id.");
     let exact = ct.get(&key)?.ok_or("the created flow is gone")?.key();
     ensure(ct.delete(&exact)?, "the flow was there to delete")?;
     ensure(ct.get(&key)?.is_none(), "it is gone")?;

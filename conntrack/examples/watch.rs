@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use common::{Common, Output, Selection};
 use conntrack::sandbox::{Failure, Sandbox};
-use conntrack::{Conntrack, Error, Event, Events, Family, Groups, Origin, Undecodable};
+use conntrack::{Conntrack, Error, Event, Events, Family, Groups, Origin, Report, Undecodable};
 use serde::Serialize;
 
 /// Prints events, one per line as `conntrack -E` does
@@ -131,8 +131,8 @@ struct Unreadable<'a> {
 
 fn print_undecodable(output: &mut Output, undecodable: &Undecodable) -> io::Result<()> {
     let Undecodable { reason, bytes, origin } = undecodable;
-    let json = Unreadable { event: "undecodable", reason: reason.to_string(), bytes, origin: *origin };
-    output.line(format_args!("[UNDECODABLE] {undecodable}"), &json)
+    let json = Unreadable { event: "undecodable", reason: Report(reason).to_string(), bytes, origin: *origin };
+    output.line(format_args!("[UNDECODABLE] {}", Report(undecodable)), &json)
 }
 
 /// Connections, datagrams and echo requests; then the end of all of them.

@@ -39,7 +39,11 @@ impl Builder {
 
     /// Opens it in this network namespace instead of the calling thread's: a file such as `/proc/1234/ns/net`.
     ///
-    /// This needs `CAP_SYS_ADMIN`, over that namespace and over the caller's own. The calling thread stays where it is.
+    /// This needs `CAP_SYS_ADMIN` in the user namespace that owns it and in the caller's own, until
+    /// [`open`](Self::open) returns; the connection does not need it afterwards. The calling thread stays in its
+    /// namespace. A thread of the connection enters the other one, gives up all capabilities, and opens sockets there
+    /// until the connection and its dumps are dropped. Until then the process has several threads, for which the kernel
+    /// refuses `unshare(CLONE_NEWUSER)`.
     ///
     /// # Errors
     /// The descriptor cannot be duplicated.
@@ -75,30 +79,51 @@ impl Builder {
         self
     }
 
-    /// How long each answer may take before the operation fails with [`Error::Timeout`]: 5 seconds by default. `None`
-    /// waits for ever.
+    /// Sets how long a request waits for the kernel's answers before it fails with [`Error::Timeout`]: 5 seconds by
+    /// default. `None` waits for ever. A dump waits as long for each datagram.
+    ///
+    /// The time runs from when the request was sent, and counts only while nothing is there to be read: answers that have
+    /// arrived are always taken, even if the process was stopped meanwhile. It does not bound
+    ///
+    /// * the time in which the kernel executes a request, because it does so before the send returns: a flush, or the next
+    ///   part of a dump, of a very large table can take seconds;
+    /// * the time in which a request waits for those of other threads on the same connection.
+    ///
+    /// With a batch and a zeroing dump it bounds the answers of each send.
     #[must_use]
     pub fn reply_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.options.timeout = timeout.into();
         self
     }
 
-    /// Uses only what this kernel can do, instead of asking which one is running. Filters mean the same; what an older
-    /// kernel could not select is selected here.
+    /// Sets the kernel version that decides which filter criteria are sent to the kernel, instead of the
+    /// [running](KernelVersion::running) kernel's.
+    ///
+    /// Filters select the same flows with every version:
+    ///
+    /// * With a lower version, the library filters more itself.
+    /// * With a higher version, for a kernel with features of newer ones, the kernel gets more criteria and reports fewer
+    ///   flows. It may ignore those that it does not know, so the library checks the reported flows again.
+    ///
+    /// Nothing is deleted on the strength of a higher version. A [flush](Conntrack::flush) by criteria that the running
+    /// version does not know deletes flow by flow: Linux 5.4, asked to flush a zone, would delete every flow.
     #[must_use]
     pub fn kernel_version(mut self, version: KernelVersion) -> Self {
         self.kernel = Some(version);
         self
     }
 
-    /// Opens the connection. This needs no privilege: privileges are looked at when something is asked.
+    /// Opens the connection. In the calling thread's namespace this needs no privilege: the kernel checks privileges when
+    /// a request is sent.
     ///
     /// # Errors
-    /// The namespace is none or may not be entered, or a socket cannot be opened or set.
+    /// * [`Error::MissingCapability`] if another namespace needs `CAP_SYS_ADMIN`.
+    /// * [`UsageError::NotANetworkNamespace`](crate::UsageError::NotANetworkNamespace) if the file is none.
+    /// * [`Error::Io`] if a socket cannot be opened, such as `EMFILE`, or a thread cannot be started, or the reply timeout
+    ///   is zero.
     pub fn open(self) -> Result<Conntrack, Error> {
-        let open = || self.namespace.open_socket();
-        let [home, requests, dumps] = [open()?, open()?, open()?];
-        let (mut requests, mut dumps) = (Channel::over(requests), Channel::over(dumps));
+        let home = self.namespace.home()?;
+        let (mut requests, mut dumps) = (Channel::over(home.open_first()?), Channel::over(home.open_first()?));
         self.options.apply(&mut requests)?;
         self.options.apply(&mut dumps)?;
         let kernel = self.kernel.unwrap_or_else(KernelVersion::running);

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use conntrack_spec::codec::TooLong;
 use conntrack_spec::{
-    Family, FlowKey, FlowUpdate, L4, Mismatch, Nat, NewFlow, ProtoInfo, ProtoInfoSctp, ProtoInfoTcp, Protocol, Seconds,
-    Status, Tuple,
+    DccpRole, DccpState, Family, FlowKey, FlowUpdate, L4, Mismatch, Nat, NewFlow, ProtoInfo, ProtoInfoDccp,
+    ProtoInfoSctp, ProtoInfoTcp, Protocol, Seconds, Status, Tuple,
 };
 
 mod expect;
@@ -32,10 +32,11 @@ pub enum UsageError {
         /// Of the reply direction.
         reply: Protocol,
     },
-    /// A tuple's ports or identifiers are not those of its protocol.
+    /// A tuple lacks the ports or identifiers of its protocol, or has those of another one: the kernel would refuse it or
+    /// ignore them. A key with an id is not checked for this, because a kernel has reported it.
     #[error("{0}: the ports or identifiers are not those of its protocol")]
     WrongL4(&'static str),
-    /// The kernel tracks ICMP queries and their answers only.
+    /// The kernel tracks ICMP queries and their answers only. A key with an id is not checked for this.
     #[error("{0}: the kernel does not track this type of ICMP message")]
     UntrackedIcmp(&'static str),
     /// A flow is in one zone: of both directions or of one of them.
@@ -72,9 +73,17 @@ pub enum UsageError {
     /// SCTP's state and verification tags go together.
     #[error("an SCTP state needs both verification tags, and the tags a state")]
     IncompleteSctp,
+    /// A DCCP state without a role or a role without a state, or one that the kernel does not take. Kernels before 6.17,
+    /// which track DCCP, would refuse it.
+    #[error("a DCCP state is 0 to 7, and goes with a role, 0 or 1")]
+    Dccp,
     /// The protocol information is another protocol's; the kernel would ignore it.
     #[error("the protocol information is not that of {0:?}")]
     ProtoInfo(Protocol),
+    /// One criterion of a filter has two different values, so that no flow meets it. The criterion's name is that of the
+    /// method of [`Filter`](crate::Filter) that sets it.
+    #[error("the filter has two contradicting values for {0}")]
+    Contradiction(&'static str),
     /// Ports without a protocol that has some, or another criterion that its protocol does not have.
     #[error("the filter asks {0:?} for something it does not have")]
     NotOfProtocol(Protocol),
@@ -95,6 +104,10 @@ pub enum UsageError {
         /// Of the mask.
         mask: Protocol,
     },
+    /// A class of expectations other than 0, without the helper's name. Linux 5.10 and 6.16 to 6.18.15 would use class 0
+    /// without a word: name the helper, as [`NewExpect::class`](crate::NewExpect::class) does.
+    #[error("class {0} without its helper: some kernels would use class 0")]
+    ClassWithoutHelper(u32),
     /// A zone in a tuple, where the kernel takes none: an expectation has its master's, and a flow's master the flow's,
     /// beside the tuples.
     #[error("{0}: it has a zone of its own, which belongs beside it")]
@@ -113,6 +126,11 @@ pub enum UsageError {
         /// How many it says there are.
         said: u32,
     },
+    /// An update whose key has an id, which the kernel does not compare: another flow at the tuple would be changed.
+    /// Remove the id ([`FlowKey::without_id`]), or call [`Conntrack::update`](crate::Conntrack::update), which compares
+    /// it first.
+    #[error("the kernel does not compare the id of an update: remove it, or call Conntrack::update")]
+    UpdateById,
     /// A file that is no network namespace.
     #[error("not a network namespace")]
     NotANetworkNamespace,
@@ -131,7 +149,7 @@ impl Check for FlowKey {
     fn check(&self) -> Result<Family, UsageError> {
         let tuple = self.tuple.tuple();
         one_zone(&[self.zone, tuple.zone])?;
-        check_tuple("the key", tuple)
+        check_key("the key", tuple, self.id.is_some())
     }
 }
 
@@ -174,19 +192,31 @@ impl Check for NewFlow {
 impl Check for FlowUpdate {
     /// Of a change only what needs no flow to look at can be checked.
     fn check(&self) -> Result<Family, UsageError> {
+        if self.key.id.is_some() {
+            return Err(UsageError::UpdateById);
+        }
         self.changes.proto_info.as_ref().map_or(Ok(()), check_proto_info)?;
         self.key.check()
     }
 }
 
-/// Checks that a tuple is one of packets, and tells its family.
+/// Checks the tuple of a key, and returns its family.
+///
+/// Only reports have ids. The tuple of a key with an id is therefore as some kernel reported it, perhaps one that tracks a
+/// protocol in another way than the kernels known here: it is for the kernel to take or to refuse.
+fn check_key(what: &'static str, tuple: &Tuple, is_reported: bool) -> Result<Family, UsageError> {
+    if is_reported { family_of(what, tuple) } else { check_tuple(what, tuple) }
+}
+
+/// Checks that packets can have a tuple, and returns its family.
 fn check_tuple(what: &'static str, tuple: &Tuple) -> Result<Family, UsageError> {
-    let family = tuple.family().ok_or(UsageError::MixedFamilies(what))?;
+    let family = family_of(what, tuple)?;
+    let protocol = tuple.protocol();
     let fits = match tuple.proto.l4 {
-        Some(L4::Ports { .. }) => tuple.protocol().has_ports() || tuple.protocol() == Protocol::DCCP,
-        Some(L4::Icmp { .. }) => tuple.protocol() == Protocol::ICMP,
-        Some(L4::Icmpv6 { .. }) => tuple.protocol() == Protocol::ICMPV6,
-        None => !tuple.protocol().has_ports() && !matches!(tuple.protocol(), Protocol::ICMP | Protocol::ICMPV6),
+        Some(L4::Ports { .. }) => protocol.has_ports() || protocol.has_ports_on_some_kernels(),
+        Some(L4::Icmp { .. }) => protocol == Protocol::ICMP,
+        Some(L4::Icmpv6 { .. }) => protocol == Protocol::ICMPV6,
+        None => !matches!(protocol, Protocol::TCP | Protocol::UDP | Protocol::ICMP | Protocol::ICMPV6),
     };
     if !fits {
         return Err(UsageError::WrongL4(what));
@@ -197,9 +227,18 @@ fn check_tuple(what: &'static str, tuple: &Tuple) -> Result<Family, UsageError> 
     }
 }
 
+fn family_of(what: &'static str, tuple: &Tuple) -> Result<Family, UsageError> {
+    tuple.family().ok_or(UsageError::MixedFamilies(what))
+}
+
 /// Checks a tuple for which the kernel takes no zone.
 fn check_zoneless(what: &'static str, tuple: &Tuple) -> Result<Family, UsageError> {
-    if tuple.zone.is_some() { Err(UsageError::TupleZone(what)) } else { check_tuple(what, tuple) }
+    check_no_zone(what, tuple)?;
+    check_tuple(what, tuple)
+}
+
+fn check_no_zone(what: &'static str, tuple: &Tuple) -> Result<(), UsageError> {
+    if tuple.zone.is_some() { Err(UsageError::TupleZone(what)) } else { Ok(()) }
 }
 
 fn same_family(what: &'static str, expected: Family, found: Family) -> Result<(), UsageError> {
@@ -220,7 +259,7 @@ fn check_nat(what: &'static str, family: Family, nat: &Nat) -> Result<(), UsageE
         (Some(min), _) => same_family(what, family, Family::of(min))?,
         (None, None) => {}
     }
-    match nat.ports.map(|ports| (ports.min, ports.max.unwrap_or(ports.min))) {
+    match nat.ports.and_then(|ports| ports.min.zip(ports.max)) {
         Some((min, max)) if min > max => Err(UsageError::PortRange { min, max }),
         _ => Ok(()),
     }
@@ -251,6 +290,10 @@ fn check_proto_info(info: &ProtoInfo) -> Result<(), UsageError> {
             (Some(state), Some(_), Some(_)) if state.0 <= LAST_SCTP_STATE => Ok(()),
             (Some(_), Some(_), Some(_)) => Err(UsageError::State),
             _ => Err(UsageError::IncompleteSctp),
+        },
+        ProtoInfo::Dccp(ProtoInfoDccp { state, role, .. }) => match (state, role) {
+            (Some(state), Some(role)) if *state < DccpState::IGNORE && *role <= DccpRole::SERVER => Ok(()),
+            _ => Err(UsageError::Dccp),
         },
         _ => Ok(()),
     }

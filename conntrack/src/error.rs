@@ -13,13 +13,17 @@ use crate::events::Origin;
 use crate::netlink::ProtocolError;
 use crate::sys::listener::namespace_ids;
 
-/// What can go wrong with an operation on a connection. `Debug` prints words, because that is what a `main` and a test
-/// that return it show.
-#[derive(thiserror::Error)]
+#[cfg(test)]
+pub(crate) mod tests;
+
+/// The error of an operation on a connection.
+///
+/// `Display` prints the outermost level only; [`source`](std::error::Error::source) is the next. [`Report`] prints all.
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused a call on the socket or the namespace.
-    #[error("{operation}: {source}")]
+    #[error("{operation}")]
     Io {
         /// What was being done.
         operation: &'static str,
@@ -33,18 +37,18 @@ pub enum Error {
     #[error(transparent)]
     Usage(#[from] UsageError),
     /// The request does not fit into a message; nothing was sent.
-    #[error("encoding the request: {0}")]
+    #[error("encoding the request")]
     Encode(#[from] EncodeError),
     /// What the kernel sent is not what is declared.
-    #[error("decoding a message: {0}")]
+    #[error("decoding a message")]
     Decode(#[source] DecodeError),
     /// What arrived are no whole netlink messages.
-    #[error("reading a datagram: {0}")]
+    #[error("reading a datagram")]
     Protocol(#[source] ProtocolError),
     /// A message among others cannot be decoded. The others can.
     #[error(transparent)]
     Undecodable(Box<Undecodable>),
-    /// A privilege is missing to listen.
+    /// A privilege is missing to listen, or to enter a network namespace.
     #[error(transparent)]
     MissingCapability(Box<MissingCapability>),
     /// The answer took longer than the connection's reply timeout. It may still come; it will then be ignored.
@@ -100,9 +104,26 @@ impl Error {
     }
 }
 
-impl fmt::Debug for Error {
+/// Formats an error and all its sources in one line, separated by `: `.
+///
+/// An error of this library prints its own level only, and its [`source`](std::error::Error::source) is the next level.
+/// `println!("{error}")` therefore leaves out the cause; this prints it.
+///
+/// ```
+/// use conntrack::{Error, Report};
+///
+/// let source = std::io::Error::other("no such device");
+/// let error = Error::Io { operation: "opening a netlink socket", source };
+/// assert_eq!(error.to_string(), "opening a netlink socket");
+/// assert_eq!(Report(&error).to_string(), "opening a netlink socket: no such device");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'a>(pub &'a (dyn std::error::Error + 'static));
+
+impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        fmt::Display::fmt(self.0, f)?;
+        std::iter::successors(self.0.source(), |error| error.source()).try_for_each(|source| write!(f, ": {source}"))
     }
 }
 
@@ -143,9 +164,15 @@ impl fmt::Display for KernelError {
 
 impl std::error::Error for KernelError {}
 
+impl From<KernelError> for Error {
+    fn from(error: KernelError) -> Self {
+        Self::Kernel(Box::new(error))
+    }
+}
+
 /// A message that is not what is declared, among others that may be.
 #[derive(Debug, thiserror::Error)]
-#[error("{reason}, in a message of {} bytes", .bytes.len())]
+#[error("an undecodable message of {} bytes", .bytes.len())]
 pub struct Undecodable {
     /// What is wrong with it: [`Error::Decode`] or [`Error::Protocol`].
     #[source]
@@ -188,6 +215,9 @@ pub enum Capability {
     NetAdmin,
     /// `CAP_NET_BROADCAST`
     NetBroadcast,
+    /// `CAP_SYS_ADMIN`, which entering a network namespace needs in two user namespaces: the one that owns it, and the
+    /// caller's own.
+    SysAdmin,
 }
 
 impl MissingCapability {
@@ -205,9 +235,13 @@ impl fmt::Display for MissingCapability {
             None => f.write_str("a user namespace outside of this one, which owns ")?,
         }
         match self.network_namespace {
-            Some(id) => write!(f, "net:[{id}]"),
-            None => f.write_str("the network namespace"),
+            Some(id) => write!(f, "net:[{id}]")?,
+            None => f.write_str("the network namespace")?,
         }
+        if self.capability == Capability::SysAdmin {
+            f.write_str(", and in the user namespace of the caller")?;
+        }
+        Ok(())
     }
 }
 
@@ -222,6 +256,7 @@ impl fmt::Display for Capability {
         f.write_str(match self {
             Self::NetAdmin => "CAP_NET_ADMIN",
             Self::NetBroadcast => "CAP_NET_BROADCAST",
+            Self::SysAdmin => "CAP_SYS_ADMIN",
         })
     }
 }

@@ -50,7 +50,8 @@ impl Conntrack {
         self.all(&request::dump())
     }
 
-    /// The expectations of one flow; none, if the flow has no helper.
+    /// Dumps the expectations of the flow at a tuple; none, if the flow has no helper. The id of a
+    /// [`FlowKey`](crate::FlowKey) is not compared: the kernel takes none here.
     ///
     /// # Errors
     /// [`Error::is_not_found`] if there is no such flow; the key makes no sense, or the kernel refuses.
@@ -58,11 +59,11 @@ impl Conntrack {
         self.all(&request::dump_of(&master.into())?)
     }
 
-    /// The expectation of a tuple, if there is one: its own, or that of a packet which it expects. With the key's id, if
-    /// it is that one.
+    /// Gets the expectation of a tuple: its own, or that of a packet which it expects. `None` if there is none, or if the
+    /// key has an id and the expectation has another one: the kernel compares it.
     ///
     /// # Errors
-    /// The key makes no sense, or the kernel refuses.
+    /// [`Error::Usage`] if the key is invalid; nothing was sent then. `EPERM` without `CAP_NET_ADMIN`.
     pub fn get_expectation(&self, key: &ExpectKey) -> Result<Option<Expect>, Error> {
         self.one(&request::get(key)?)
     }
@@ -91,11 +92,11 @@ impl Conntrack {
         self.execute(&request::update(update)?)
     }
 
-    /// Deletes the expectation of a tuple, and only if it is the one that the key's id says (`IPCTNL_MSG_EXP_DELETE`).
-    /// False if there is none.
+    /// Deletes the expectation of a tuple (`IPCTNL_MSG_EXP_DELETE`). `false` if there is none, or if the key has an id and
+    /// the expectation has another one: the kernel compares it.
     ///
     /// # Errors
-    /// The key makes no sense, or the kernel refuses.
+    /// [`Error::Usage`] if the key is invalid; nothing was sent then. `EPERM` without `CAP_NET_ADMIN`.
     pub fn delete_expectation(&self, key: &ExpectKey) -> Result<bool, Error> {
         found(self.execute(&request::delete(key)?))
     }
@@ -105,7 +106,7 @@ impl Conntrack {
     /// # Errors
     /// The kernel refuses.
     pub fn delete_expectations_of_helper(&self, helper: &HelperName) -> Result<(), Error> {
-        self.execute(&request::delete_of_helper(&ExpectHelper { name: *helper }))
+        self.execute(&request::delete_of_helper(&ExpectHelper { name: helper.clone() }))
     }
 
     /// Deletes every expectation of the namespace.

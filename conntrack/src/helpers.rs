@@ -5,6 +5,7 @@ use conntrack_spec::{UserHelper, UserHelperKey};
 use crate::connection::{Conntrack, found};
 use crate::error::Error;
 use crate::request::helper as request;
+use crate::unused::count_deleted;
 
 /// # Helpers in user space
 ///
@@ -45,19 +46,29 @@ impl Conntrack {
         self.execute(&request::upsert(helper)?)
     }
 
-    /// Deletes a helper (`NFNL_MSG_CTHELPER_DEL`). False if there is none.
+    /// Deletes a helper (`NFNL_MSG_CTHELPER_DEL`). Returns whether it was there.
+    ///
+    /// If there are no helpers at all, the kernel reports success for any name (`nfnl_cthelper_del`). So this gets the helper
+    /// first. If somebody else deletes it between the two requests, and it was the last one, this returns true as well.
     ///
     /// # Errors
-    /// `EBUSY` if a rule uses it.
+    /// `EBUSY` if a rule or a flow uses it. Newer kernels count no users: they delete it and take it from the flows.
     pub fn delete_helper(&self, key: &UserHelperKey) -> Result<bool, Error> {
+        if self.helper(key)?.is_none() {
+            return Ok(false);
+        }
         found(self.execute(&request::delete(key)))
     }
 
-    /// Deletes every helper in user space that no rule uses. False if there are none.
+    /// Deletes every helper in user space, and returns how many that were. Those for which the kernel answers `EBUSY`,
+    /// because they are in use, stay.
+    ///
+    /// It [lists](Self::helpers) the helpers and [deletes](Self::delete_helper) each.
     ///
     /// # Errors
-    /// The kernel refuses.
-    pub fn delete_all_helpers(&self) -> Result<bool, Error> {
-        found(self.execute(&request::delete_all()))
+    /// Those of [`helpers`](Self::helpers) and of [`delete_helper`](Self::delete_helper), except `EBUSY`. Some helpers may be
+    /// deleted then.
+    pub fn delete_all_helpers(&self) -> Result<u64, Error> {
+        count_deleted(self.helpers()?.iter().map(|helper| self.delete_helper(&helper.key())))
     }
 }

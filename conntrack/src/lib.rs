@@ -9,6 +9,7 @@ extern crate self as conntrack;
 
 mod batch;
 mod builder;
+mod bulk;
 mod check;
 mod connection;
 mod dump;
@@ -19,6 +20,7 @@ mod filter;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod helpers;
+mod marks;
 pub mod mirror;
 mod namespace;
 pub mod netlink;
@@ -33,6 +35,7 @@ mod statistics;
 mod sys;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+mod unused;
 mod version;
 mod zeroing;
 
@@ -40,14 +43,15 @@ mod zeroing;
 pub use conntrack_spec::__private;
 pub use conntrack_spec::*;
 
-pub use batch::{Batch, Command};
+pub use batch::{Batch, Command, Outcome};
 pub use builder::Builder;
+pub use bulk::{BulkError, BulkReport, Flushed};
 pub use check::UsageError;
-pub use connection::{Conntrack, Flushed};
+pub use connection::Conntrack;
 pub use dump::Dump;
-pub use error::{Capability, Errno, Error, KernelError, MissingCapability, Undecodable};
+pub use error::{Capability, Errno, Error, KernelError, MissingCapability, Report, Undecodable};
 pub use events::{Event, EventCounters, Events, EventsBuilder, Groups, Origin};
-pub use filter::{Filter, Plan, Ports, bpf};
+pub use filter::{DumpPlan, Filter, FlushPlan, Ports, bpf};
 pub use mirror::{Change, Mirror, MirrorBuilder, MirrorStats, Removal};
 pub use parallel::ParallelDump;
 pub use version::{KernelVersion, NotAVersion};

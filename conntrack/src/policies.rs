@@ -8,6 +8,7 @@ use crate::connection::{Conntrack, found};
 use crate::error::Error;
 use crate::netlink::ProtocolError;
 use crate::request::policy as request;
+use crate::unused::count_deleted;
 
 /// # Timeout policies
 ///
@@ -38,7 +39,7 @@ impl Conntrack {
     /// # Errors
     /// The kernel refuses.
     pub fn timeout_policy(&self, name: &PolicyName) -> Result<Option<TimeoutPolicy>, Error> {
-        self.one(&request::get(&PolicyKey { name: *name }))
+        self.one(&request::get(&PolicyKey { name: name.clone() }))
     }
 
     /// Creates a timeout policy (`IPCTNL_MSG_TIMEOUT_NEW` with `NLM_F_CREATE | NLM_F_EXCL`).
@@ -59,20 +60,31 @@ impl Conntrack {
         self.execute(&request::replace(policy)?)
     }
 
-    /// Deletes a timeout policy (`IPCTNL_MSG_TIMEOUT_DELETE`). False if there is none of this name.
+    /// Deletes a timeout policy (`IPCTNL_MSG_TIMEOUT_DELETE`). Returns whether it was there.
     ///
     /// # Errors
-    /// `EBUSY` if a rule uses it.
+    /// `EBUSY` if a rule uses it, on Linux 5.10 and 6.16 to 6.18. Linux 6.1, 6.12, 7.2 and 7.3 delete it all the same; to
+    /// spare a policy in use there, check its [`use_count`](TimeoutPolicy::use_count) first.
     pub fn delete_timeout_policy(&self, name: &PolicyName) -> Result<bool, Error> {
-        found(self.execute(&request::delete(&PolicyKey { name: *name })))
+        found(self.execute(&request::delete(&PolicyKey { name: name.clone() })))
     }
 
-    /// Deletes every timeout policy that no rule uses. The kernel does not say whether there were any.
+    /// Deletes every timeout policy that no rule uses, and returns how many that were.
+    ///
+    /// It [lists](Self::timeout_policies) the policies and [deletes](Self::delete_timeout_policy) by name those whose
+    /// [`use_count`](TimeoutPolicy::use_count) is 1. The kernel's own
+    /// [request](crate::request::policy::delete_unused) for this deletes policies in use too on some kernels.
+    ///
+    /// If a rule begins to use a policy between the two requests, the policy stays on kernels that answer `EBUSY`, and is
+    /// deleted on the others.
     ///
     /// # Errors
-    /// The kernel refuses.
-    pub fn delete_unused_timeout_policies(&self) -> Result<(), Error> {
-        self.execute(&request::delete_unused())
+    /// Those of [`timeout_policies`](Self::timeout_policies) and of
+    /// [`delete_timeout_policy`](Self::delete_timeout_policy), except `EBUSY`. Some policies may be deleted then.
+    pub fn delete_unused_timeout_policies(&self) -> Result<u64, Error> {
+        let policies = self.timeout_policies()?;
+        let unused = policies.iter().filter(|policy| policy.use_count == Some(1));
+        count_deleted(unused.map(|policy| self.delete_timeout_policy(&policy.name)))
     }
 
     /// The timeouts of flows without a policy (`IPCTNL_MSG_TIMEOUT_DEFAULT_GET`); with [`Protocol::GENERIC`], of those

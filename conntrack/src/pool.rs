@@ -4,12 +4,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::namespace::Home;
 use crate::netlink::Channel;
-use crate::sys::socket::Socket;
 
-/// The operation of which an error says what it needs.
-const ANOTHER_SOCKET: &str = "opening another socket in the connection's network namespace, which needs CAP_NET_ADMIN in \
-     the user namespace that owns it";
 /// Sockets that are kept for the next dump; more are closed.
 const KEPT: usize = 4;
 
@@ -37,13 +34,12 @@ impl Options {
 #[derive(Debug)]
 pub(crate) struct Pool {
     options: Options,
-    /// Never sent on: it tells which namespace the others belong to.
-    home: Socket,
+    home: Home,
     idle: Mutex<Vec<Channel>>,
 }
 
 impl Pool {
-    pub(crate) fn new(options: Options, home: Socket, first: Channel) -> Self {
+    pub(crate) fn new(options: Options, home: Home, first: Channel) -> Self {
         Self { options, home, idle: Mutex::new(vec![first]) }
     }
 
@@ -53,8 +49,7 @@ impl Pool {
         if let Some(channel) = idle {
             return Ok(channel);
         }
-        let socket = self.home.open_beside().map_err(Error::io(ANOTHER_SOCKET))?;
-        let mut channel = Channel::over(socket);
+        let mut channel = Channel::over(self.home.open_socket()?);
         self.options.apply(&mut channel)?;
         Ok(channel)
     }

@@ -13,10 +13,10 @@ pub mod policy;
 pub mod stats;
 
 use crate::check::{Check, UsageError};
-use crate::filter::Plan;
+use crate::filter::{DumpPlan, FlushPlan};
 use crate::netlink::{NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, Request};
 
-/// Reports the flow at a tuple.
+/// Reports the flow at a tuple. The kernel does not compare the key's id: compare it with the answer's.
 ///
 /// # Errors
 /// The key makes no sense.
@@ -24,7 +24,7 @@ pub fn get(key: &FlowKey) -> Result<Request<'_>, UsageError> {
     Ok(flow("getting a flow", IPCTNL_MSG_CT_GET, key).family(key.check()?))
 }
 
-/// Reports the flow at a tuple and sets its counters to 0, in one go.
+/// Reports the flow at a tuple and sets its counters to 0, atomically. The kernel does not compare the key's id.
 ///
 /// # Errors
 /// The key makes no sense.
@@ -53,7 +53,8 @@ pub fn upsert(new: &NewFlow) -> Result<Request<'_>, UsageError> {
 /// Changes the flow at a tuple.
 ///
 /// # Errors
-/// The key or a change makes no sense.
+/// The key or a change makes no sense. [`UsageError::UpdateById`] if the key has an id, which the kernel does not
+/// compare.
 pub fn update(update: &FlowUpdate) -> Result<Request<'_>, UsageError> {
     Ok(flow("updating a flow", IPCTNL_MSG_CT_NEW, update).family(update.check()?).denied(DENIED_CHANGE))
 }
@@ -66,10 +67,10 @@ pub fn delete(key: &FlowKey) -> Result<Request<'_>, UsageError> {
     Ok(flow("deleting a flow", IPCTNL_MSG_CT_DELETE, key).family(key.check()?))
 }
 
-/// Reports the flows that a filter's [plan](crate::Filter::plan_dump) selects.
+/// Reports the flows that a filter selects, and others if its [plan](crate::Filter::plan_dump) is not exact.
 #[must_use]
-pub fn dump(plan: &Plan) -> Request<'_> {
-    flow("dumping flows", IPCTNL_MSG_CT_GET, &plan.request).family(plan.family).flags(NLM_F_DUMP)
+pub fn dump(plan: &DumpPlan) -> Request<'_> {
+    flow("dumping flows", IPCTNL_MSG_CT_GET, &plan.criteria).family(plan.family).flags(NLM_F_DUMP)
 }
 
 /// Reports the flows that have left the table while a listener who asked for every event has yet to be told.
@@ -84,11 +85,18 @@ pub fn dump_unconfirmed() -> Request<'static> {
     flow("dumping unconfirmed flows", IPCTNL_MSG_CT_GET_UNCONFIRMED, NOTHING).flags(NLM_F_DUMP)
 }
 
-/// Deletes the flows that a filter's [plan](crate::Filter::plan_flush) selects.
+/// Deletes the flows that a filter selects, as far as this one of its [flush plans](crate::Filter::plan_flush) goes. A
+/// dump's plan is no flush plan:
+///
+/// ```compile_fail
+/// let plan = conntrack::Filter::all().plan_dump(conntrack::KernelVersion::running())?;
+/// conntrack::request::flush(&plan);
+/// # Ok::<(), conntrack::UsageError>(())
+/// ```
 #[must_use]
-pub fn flush(plan: &Plan) -> Request<'_> {
-    // With a version other than 0, because the kernel looks at the family of a flush only then.
-    flow("flushing flows", IPCTNL_MSG_CT_DELETE, &plan.request).family(plan.family).version(1)
+pub fn flush(plan: &FlushPlan) -> Request<'_> {
+    // The kernel looks at the family of a flush only if the version in the header is not 0.
+    flow("flushing flows", IPCTNL_MSG_CT_DELETE, &plan.criteria).family(plan.family).version(1)
 }
 
 /// Deletes every flow.

@@ -8,6 +8,7 @@ pub(crate) mod filter;
 pub(crate) mod listener;
 #[cfg(feature = "sandbox")]
 pub(crate) mod namespace;
+pub(crate) mod resident;
 #[cfg(test)]
 pub(crate) mod signals;
 pub(crate) mod socket;

@@ -1,12 +1,12 @@
-//! Which kernel is running.
+//! The running kernel's version.
 
 use std::fmt;
 use std::str::FromStr;
 
 /// A kernel version, as far as it decides what ctnetlink can do.
 ///
-/// A kernel ignores attributes that it does not know. For a filter that means a wider selection, so this library looks
-/// at the version before it relies on one.
+/// A kernel ignores attributes that it does not know, so a filter that has some selects more. The library compares the
+/// version before it relies on such an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KernelVersion {
     /// The first number.
@@ -38,10 +38,17 @@ impl KernelVersion {
         Self { major, minor }
     }
 
-    /// The running kernel's. If it cannot be told, the oldest: that is the safe assumption.
+    /// Reads the running kernel's version (`uname(2)`).
+    ///
+    /// A release that is no version counts as 0.0: then nothing is left to the kernel that some kernel gets wrong. A
+    /// process under `setarch --uname-2.6` sees a version below the real one, with the same effect.
     #[must_use]
     pub fn running() -> Self {
-        crate::sys::kernel_release().parse().unwrap_or(Self::OLDEST)
+        Self::of_release(&crate::sys::kernel_release())
+    }
+
+    pub(crate) fn of_release(release: &str) -> Self {
+        release.parse().unwrap_or(Self::new(0, 0))
     }
 }
 

@@ -37,10 +37,11 @@ const CASES: &[Case] = &[
     ("purge_deletes_the_stale_flows_only", purge_deletes_the_stale_flows_only),
     ("stats_are_the_same_in_every_form", stats_are_the_same_in_every_form),
     ("replicate_replicates", replicate_replicates),
+    ("dissect_reads_captures_of_either_byte_order", dissect_reads_captures_of_either_byte_order),
 ];
 
 fn main() -> ExitCode {
-    let unavailable = Sandbox::probe().err().map(|error| error.to_string());
+    let unavailable = Sandbox::probe().err().map(|error| conntrack::Report(&error).to_string());
     let denied = env::var_os("CONNTRACK_TESTS_SKIP").is_some_and(|value| value == "deny");
     let trial = |(name, body): &Case| {
         let (body, unavailable) = (*body, unavailable.clone());
@@ -239,6 +240,55 @@ fn stats_are_the_same_in_every_form() -> Outcome {
     let values = text.lines().filter_map(|line| line.strip_prefix("conntrack_insert_total{cpu=")?.split(' ').nth(1));
     let sum: u64 = values.filter_map(|value| value.parse::<u64>().ok()).sum();
     holds(sum == 100 && text.contains("\n# TYPE conntrack_insert_total counter\n"), (inserted, &text))
+}
+
+/// A capture of tcpdump, of one request, from a machine of this byte order.
+fn capture(is_big_endian: bool) -> Vec<u8> {
+    let u32 = |number: u32| if is_big_endian { number.to_be_bytes() } else { number.to_le_bytes() };
+    let u16 = |number: u16| if is_big_endian { number.to_be_bytes() } else { number.to_le_bytes() };
+    // struct nlmsghdr, struct nfgenmsg, CTA_MARK, CTA_FILTER { CTA_FILTER_ORIG_FLAGS }.
+    let message = [
+        &u32(44)[..],
+        &[u16(0x0101), u16(0x0301)].concat(),
+        &[u32(1), u32(0)].concat(),
+        &[2, 0, 0, 0],
+        &[u16(8), u16(8)].concat(),
+        &7_u32.to_be_bytes(),
+        &[u16(12), u16(0x8019)].concat(),
+        &[u16(8), u16(1)].concat(),
+        &u32(2),
+    ]
+    .concat();
+    let length = u32::try_from(16 + message.len()).unwrap_or(0);
+    [
+        // Magic number, version, time zone, accuracy, length limit, LINKTYPE_NETLINK.
+        [u32(0xa1b2_c3d4), u32(0x0002_0004), u32(0), u32(0), u32(65535), u32(253)].concat(),
+        [u32(1_700_000_000), u32(0), u32(length), u32(length)].concat(),
+        // ARPHRD_NETLINK and NETLINK_NETFILTER, in network byte order everywhere.
+        [0, 4, 3, 56, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12].to_vec(),
+        message,
+    ]
+    .concat()
+}
+
+fn dissect_reads_captures_of_either_byte_order() -> Outcome {
+    let path = env::temp_dir().join(format!("conntrack-examples-dissect-{}", std::process::id()));
+    let dissect = |content: &[u8]| -> Result<String, Failure> {
+        std::fs::write(&path, content)?;
+        run("dissect", &[&path.to_string_lossy()])
+    };
+    let (ours, theirs) =
+        (dissect(&capture(cfg!(target_endian = "big"))), dissect(&capture(cfg!(target_endian = "little"))));
+    let program = dissect(b"\x7fELF\x02\x01\x01\x00\xff\xfe\x00\x00\x00\x00\x00\x00");
+    std::fs::remove_file(&path)?;
+    holds(program.as_ref().is_err_and(|error| error.to_string().contains("neither netlink messages")), &program)?;
+    let (ours, theirs) = (ours?, theirs?);
+    for said in ["IPCTNL_MSG_CT_GET", "CTA_MARK ", "CTA_FILTER_F_CTA_IP_DST"] {
+        holds(ours.contains(said), &ours)?;
+    }
+    holds(!ours.contains("byte order") && !ours.contains("malformed"), &ours)?;
+    let told = "# at 1700000000\n# in the other byte order\n";
+    holds(theirs.starts_with(told) && theirs.replace("# in the other byte order\n", "") == ours, &theirs)
 }
 
 fn replicate_replicates() -> Outcome {

@@ -3,8 +3,8 @@
 use crate::Flow;
 
 impl Flow {
-    /// Whether both are of one flow: its id, its original tuple and its zone. The id alone might be another flow's by
-    /// chance, the tuple alone that of a flow which came later; such a flow hardly ever has [both](crate::FlowId).
+    /// Whether both have the same id, original tuple and zone. They are then reports of one flow, or of two of which the
+    /// second was created right after the first had ended: see [`FlowId`](crate::FlowId).
     #[must_use]
     pub fn is_same_flow(&self, other: &Self) -> bool {
         self.id == other.id && self.orig == other.orig && self.zone == other.zone

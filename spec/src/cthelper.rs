@@ -80,7 +80,7 @@ pub struct HelperPolicy {
 ///    NFCTH_POLICY_UNSPEC, NFCTH_POLICY_NAME, NFCTH_POLICY_EXPECT_MAX, NFCTH_POLICY_EXPECT_TIMEOUT
 /// };
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct HelperClass {
     /// Its name.
     #[nla(NFCTH_POLICY_NAME)]
@@ -95,7 +95,7 @@ pub struct HelperClass {
 }
 
 /// Names one helper: two of one name can help different flows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct UserHelperKey {
     /// Its name.
     #[nla(NFCTH_NAME)]
@@ -126,7 +126,7 @@ impl UserHelper {
     /// Names it.
     #[must_use]
     pub fn key(&self) -> UserHelperKey {
-        UserHelperKey { name: self.name, tuple: self.tuple }
+        UserHelperKey { name: self.name.clone(), tuple: self.tuple }
     }
 }
 

@@ -23,7 +23,7 @@ pub type ExpectFunction = NulString<63>;
 ///     CTA_EXPECT_HELP_NAME, CTA_EXPECT_ZONE, CTA_EXPECT_FLAGS, CTA_EXPECT_CLASS, CTA_EXPECT_NAT, CTA_EXPECT_FN
 /// };
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Expect {
     /// The first packet of the expected flow, as far as the mask says: of its source, bits outside the mask mean nothing.
     #[nla(CTA_EXPECT_TUPLE)]
@@ -60,7 +60,9 @@ pub struct Expect {
 
 /// Identifies an expectation for as long as it lives: opaque like [`FlowId`](crate::FlowId).
 ///
-/// A get or delete that carries it fails with `ENOENT` if the expectation at that tuple is another one by now.
+/// The kernel compares the id of a get and of a delete: they fail with `ENOENT` if the expectation at that tuple has
+/// another one. An update has no id. A later expectation with the same tuples has the same id if it got the same memory.
+/// On Linux 6.18, one deleted and created again had the same id at most 3 of 2000 times.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 #[nla(transparent)]
 pub struct ExpectId(pub [u8; 4]);

@@ -14,7 +14,7 @@ pub struct ExpectKey {
     /// The master's zone, if it is not 0. The kernel does not report it.
     #[nla(CTA_EXPECT_ZONE)]
     pub zone: Option<u16>,
-    /// The expectation itself, not another one with its tuple.
+    /// The expectation's id: a later expectation of the tuple is not meant, unless it has [the same id](ExpectId).
     #[nla(CTA_EXPECT_ID)]
     pub id: Option<ExpectId>,
 }
@@ -34,7 +34,7 @@ pub struct ExpectMaster {
 }
 
 /// Names all expectations of the flows that have one helper.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct ExpectHelper {
     /// The helper.
     #[nla(CTA_EXPECT_HELP_NAME)]
@@ -86,7 +86,7 @@ impl From<Tuple> for ExpectMaster {
 }
 
 impl From<&FlowKey> for ExpectMaster {
-    /// The flow that the key names. Its id does not come along: the kernel does not look at it here.
+    /// The flow at the key's tuple. The kernel takes no id here, so the key's is not compared.
     fn from(key: &FlowKey) -> Self {
         let tuple = *key.tuple.tuple();
         // The kernel takes no zone in the tuple; beside it, one finds the flow by the direction that it applies to.

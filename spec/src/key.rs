@@ -2,6 +2,7 @@
 
 use conntrack_derive::{Decode, Encode};
 
+use crate::codec::{Attribute, Decode, DecodeError, Mode, Schema, Stream, missing};
 use crate::{Flow, FlowId, Tuple};
 
 /// Names one flow: what get, update and delete need.
@@ -15,15 +16,20 @@ pub struct FlowKey {
     /// The zone, when it is not 0 and applies to both directions.
     #[nla(CTA_ZONE)]
     pub zone: Option<u16>,
-    /// The flow itself, not another one with its tuple. Only a delete looks at it: get and update find whatever flow
-    /// is at the tuple now.
+    /// The flow's id: a later flow at the tuple is not meant, unless it has [the same id](FlowId).
+    ///
+    /// In a request the kernel compares it for a delete only. `Conntrack::get` compares it with the answer;
+    /// `Conntrack::update` and `Conntrack::get_zeroing` get the flow first.
     #[nla(CTA_ID)]
     pub id: Option<FlowId>,
 }
 
 /// The tuple of a key. Both kinds find a flow by either direction; they differ in which direction a zone of the tuple
 /// applies to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+///
+/// A request with both tuples decodes as [`Orig`](Self::Orig): the kernel looks for that one, and only checks that the
+/// other one is a tuple (`ctnetlink_parse_tuple`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode)]
 pub enum KeyTuple {
     /// The original direction.
     #[nla(CTA_TUPLE_ORIG)]
@@ -31,6 +37,61 @@ pub enum KeyTuple {
     /// The reply direction.
     #[nla(CTA_TUPLE_REPLY)]
     Reply(Tuple),
+}
+
+/// Both tuples, as far as a request has them: what a [`KeyTuple`] is decoded from.
+#[derive(Debug, Default, Decode)]
+#[expect(non_snake_case, reason = "in the schema these are the variants of KeyTuple")]
+pub struct KeyTuples {
+    /// The original direction.
+    #[nla(CTA_TUPLE_ORIG)]
+    Orig: Option<Tuple>,
+    /// The reply direction.
+    #[nla(CTA_TUPLE_REPLY)]
+    Reply: Option<Tuple>,
+}
+
+impl Decode for KeyTuple {
+    const SCHEMA: &'static Schema = &Schema {
+        name: "KeyTuple",
+        doc: "The tuple of a key.",
+        entries: KeyTuples::SCHEMA.entries,
+        choice: true,
+        keeps_undeclared: false,
+    };
+
+    type Seen = (KeyTuples, <KeyTuples as Decode>::Seen);
+
+    fn vacant() -> Self {
+        Self::Orig(Tuple::vacant())
+    }
+
+    fn decode_in_order(_: &mut Self, (tuples, seen): &mut Self::Seen, stream: &mut Stream<'_>) {
+        KeyTuples::decode_in_order(tuples, seen, stream);
+    }
+
+    fn decode_attribute(
+        _: &mut Self,
+        (tuples, seen): &mut Self::Seen,
+        attribute: Attribute<'_>,
+        mode: Mode,
+    ) -> Result<bool, DecodeError> {
+        KeyTuples::decode_attribute(tuples, seen, attribute, mode)
+    }
+
+    fn is_empty((_, seen): &Self::Seen) -> bool {
+        KeyTuples::is_empty(seen)
+    }
+
+    fn finish(value: &mut Self, (mut tuples, seen): Self::Seen) -> Result<(), DecodeError> {
+        KeyTuples::finish(&mut tuples, seen)?;
+        *value = match (tuples.Orig, tuples.Reply) {
+            (Some(orig), _) => Self::Orig(orig),
+            (None, Some(reply)) => Self::Reply(reply),
+            (None, None) => return Err(missing("CTA_TUPLE_ORIG or CTA_TUPLE_REPLY")),
+        };
+        Ok(())
+    }
 }
 
 impl KeyTuple {
@@ -69,6 +130,13 @@ impl FlowKey {
         self.id = Some(id);
         self
     }
+
+    /// The same tuple, whichever flow it has.
+    #[must_use]
+    pub fn without_id(mut self) -> Self {
+        self.id = None;
+        self
+    }
 }
 
 impl From<Tuple> for FlowKey {
@@ -84,7 +152,7 @@ impl From<&Flow> for FlowKey {
 }
 
 impl Flow {
-    /// Names this flow, in its zone and by its id, which a later flow with its tuple [hardly ever](FlowId) has.
+    /// Names this flow by its original tuple, its zone and its id. [`FlowId`] says when a later flow has the same id.
     #[must_use]
     pub fn key(&self) -> FlowKey {
         // A zone of the original direction is in its tuple. One of the reply direction does not apply to this tuple.

@@ -2,17 +2,107 @@
 
 use std::fmt;
 
-use conntrack_derive::{Decode, Encode};
-
-use crate::codec::TooLong;
+use crate::codec::{
+    Choose, DecodeError, DecodeErrorKind, DecodePayload, EncodePayload, Mode, Stream, TooLong, Wire, Writer,
+};
 
 /// The 128 labels of a flow: bits that rules can set and match.
 ///
-/// All sixteen bytes always travel, because the kernel clears the labels behind a shorter value, even under a mask. A
-/// flow can only have labels if it was created while a rule of its namespace used some.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Encode, Decode)]
-#[nla(transparent)]
+/// Encoding always writes sixteen bytes, because the kernel clears the labels behind a shorter value, even under a mask.
+/// Decoding takes any multiple of four bytes up to sixteen, as the kernel does (`ctnetlink_attach_labels`,
+/// `net/netfilter/nf_conntrack_netlink.c`), and more if no label above 127 is set. A flow can only have labels if it was
+/// created while a rule of its namespace used some.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Labels(pub [u8; 16]);
+
+const SIZE: usize = 16;
+/// The kernel works on words of 32 bits.
+const WORD: usize = 4;
+const WIRE: Wire = Wire::Bytes { min: 0, max: Some(SIZE) };
+
+/// The labels of a payload; words that it does not have are filled with `rest`.
+fn read(payload: &[u8], rest: u8) -> Result<[u8; SIZE], DecodeError> {
+    let found = payload.len();
+    let mut labels = [rest; SIZE];
+    match labels.get_mut(..found) {
+        Some(_) if !found.is_multiple_of(WORD) => {
+            Err(DecodeErrorKind::TooShort { found, expected: found.next_multiple_of(WORD) }.into())
+        }
+        Some(place) => {
+            place.copy_from_slice(payload);
+            Ok(labels)
+        }
+        None => match payload.split_first_chunk() {
+            Some((labels, above)) if above.iter().all(|byte| *byte == 0) => Ok(*labels),
+            _ => Err(DecodeErrorKind::TooLong { found, limit: SIZE }.into()),
+        },
+    }
+}
+
+impl DecodePayload for Labels {
+    const WIRE: Wire = WIRE;
+
+    #[inline(always)]
+    fn vacant() -> Self {
+        Self::default()
+    }
+
+    fn decode_payload(payload: &[u8], _: Mode) -> Result<Self, DecodeError> {
+        read(payload, 0).map(Self)
+    }
+
+    #[inline(always)]
+    fn decode_next(number: u16, stream: &mut Stream<'_>) -> Option<Self> {
+        stream.expect::<SIZE>(number).copied().map(Self)
+    }
+}
+
+impl EncodePayload for Labels {
+    #[inline(always)]
+    fn encode_payload(&self, writer: &mut Writer<'_>) {
+        writer.bytes(&self.0);
+    }
+}
+
+/// `CTA_LABELS_MASK`: the payload of a mask of labels.
+///
+/// The kernel clears the labels behind a value and a mask that are shorter than sixteen bytes. So a mask that has fewer
+/// is one that covers all of those.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LabelMask(Labels);
+
+impl DecodePayload for LabelMask {
+    const WIRE: Wire = WIRE;
+
+    #[inline(always)]
+    fn vacant() -> Self {
+        Self(Labels::default())
+    }
+
+    fn decode_payload(payload: &[u8], _: Mode) -> Result<Self, DecodeError> {
+        read(payload, 0xff).map(|mask| Self(Labels(mask)))
+    }
+}
+
+impl EncodePayload for LabelMask {
+    #[inline(always)]
+    fn encode_payload(&self, writer: &mut Writer<'_>) {
+        self.0.encode_payload(writer);
+    }
+}
+
+impl From<LabelMask> for Labels {
+    fn from(mask: LabelMask) -> Self {
+        mask.0
+    }
+}
+
+impl Choose<LabelMask> for Labels {
+    #[inline(always)]
+    fn choose(&self) -> Option<LabelMask> {
+        Some(LabelMask(*self))
+    }
+}
 
 /// The byte and the bit of label `bit`: the kernel keeps labels in an array of native `unsigned long`.
 const fn place(bit: u8) -> (usize, u8) {

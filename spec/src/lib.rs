@@ -92,7 +92,7 @@ pub use ext_ack::{AttributePolicy, ExtAck};
 pub use family::Family;
 pub use filter::{FilterBits, FilterFlags, FilterIp, FilterProto, FilterTuple, FlowFilter};
 pub use flow::Flow;
-pub use help::{Help, HelperName};
+pub use help::{Help, HelperName, NewHelp};
 pub use id::FlowId;
 pub use key::{FlowKey, KeyTuple};
 pub use l3_protocol::L3Protocol;

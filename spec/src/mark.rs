@@ -2,6 +2,7 @@
 
 use conntrack_derive::{Decode, Encode};
 
+use crate::labels::LabelMask;
 use crate::{Labels, Status};
 
 /// A mark, or what to do with one.
@@ -37,6 +38,6 @@ pub struct LabelChange {
     #[nla(CTA_LABELS)]
     pub value: Labels,
     /// The mask; all bits, if absent.
-    #[nla(CTA_LABELS_MASK)]
+    #[nla(CTA_LABELS_MASK as LabelMask)]
     pub mask: Option<Labels>,
 }

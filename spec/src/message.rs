@@ -126,7 +126,8 @@ macro_rules! message {
 
 /// A get or delete of one flow, or of all that a filter selects.
 const ONE_OR_MANY: Option<&Schema> = one_of!("FlowKey or FlowFilter": FlowKey, FlowFilter);
-const CREATE_OR_CHANGE: Option<&Schema> = one_of!("NewFlow or FlowUpdate": NewFlow, FlowUpdate);
+/// The update first, whose helper has more attributes than that of a new flow.
+const CREATE_OR_CHANGE: Option<&Schema> = one_of!("NewFlow or FlowUpdate": FlowUpdate, NewFlow);
 const FLOW: Option<&Schema> = Some(Flow::SCHEMA);
 const FLOWS: Option<u16> = Some(kind(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_NEW));
 const STATS_CPU: Option<u16> = Some(kind(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_STATS_CPU));

@@ -20,7 +20,7 @@ pub struct Nat {
     /// take an address from outside, so this library does.
     #[nla(CTA_NAT_V4_MAXIP as Ipv4Addr, CTA_NAT_V6_MAXIP as Ipv6Addr)]
     pub max: Option<IpAddr>,
-    /// The ports.
+    /// The ports. Without ports in it, the nest translates none: conntrack(8) sends it empty.
     #[nla(CTA_NAT_PROTO)]
     pub ports: Option<NatPorts>,
 }
@@ -30,11 +30,11 @@ pub struct Nat {
 /// ```text
 /// enum ctattr_protonat { CTA_PROTONAT_UNSPEC, CTA_PROTONAT_PORT_MIN, CTA_PROTONAT_PORT_MAX };
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct NatPorts {
-    /// The lowest port.
+    /// The lowest port; 0 if absent and there is a highest one.
     #[nla(CTA_PROTONAT_PORT_MIN)]
-    pub min: u16,
+    pub min: Option<u16>,
     /// The highest port; the lowest if absent.
     #[nla(CTA_PROTONAT_PORT_MAX)]
     pub max: Option<u16>,
@@ -56,14 +56,14 @@ impl Nat {
     /// The port is to be this one.
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
-        self.ports = Some(NatPorts { min: port, max: None });
+        self.ports = Some(NatPorts { min: Some(port), max: None });
         self
     }
 
     /// The port is to be one of these.
     #[must_use]
     pub fn ports(mut self, ports: RangeInclusive<u16>) -> Self {
-        self.ports = Some(NatPorts { min: *ports.start(), max: Some(*ports.end()) });
+        self.ports = Some(NatPorts { min: Some(*ports.start()), max: Some(*ports.end()) });
         self
     }
 }

@@ -33,7 +33,7 @@ pub struct ExpectTuples {
 /// What the kernel ignores here is not here: how long it lives, and how many there may be, is for the class of the
 /// master's helper to say. If there are too many of the class, the oldest goes, and this one is created all the same.
 /// A life of its own can be set once it is there ([`ExpectUpdate`]).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct NewExpect {
     /// Its tuples.
     #[nla(flatten)]
@@ -45,10 +45,12 @@ pub struct NewExpect {
     /// [`ExpectFlags::USERSPACE`].
     #[nla(CTA_EXPECT_FLAGS)]
     pub flags: Option<ExpectFlags>,
-    /// The class of the helper: 0 if absent. `EINVAL` if the helper has no such class.
+    /// The class of the helper: 0 if absent. `EINVAL` if the helper has no such class. A class other than 0 needs
+    /// `helper` too, see [`class`](Self::class).
     #[nla(CTA_EXPECT_CLASS)]
     pub class: Option<u32>,
-    /// The helper. Only kernels before 6.18.22 look at it: they take the class only where the helper is named too.
+    /// The helper. Some kernels, before 6.18.22, use the class only with it, and give the helper to the expected flow.
+    /// `EOPNOTSUPP` there if the kernel has none of that name for the master's family and protocol.
     #[nla(CTA_EXPECT_HELP_NAME)]
     pub helper: Option<HelperName>,
     /// What the kernel calls for the expected flow; `EINVAL` if it has nothing of that name.
@@ -141,9 +143,13 @@ impl NewExpect {
         Self::new(tuple, tuple.source_mask(no_bits, 0), master)
     }
 
-    /// Sets the class.
+    /// Sets the class, one of those of the master's helper, which is named too.
+    ///
+    /// Linux 5.10 and 6.16 to 6.18.15 use the class only if the helper is named, and otherwise class 0. They then give the
+    /// helper to the expected flow as well. Other kernels ignore the name.
     #[must_use]
-    pub fn class(mut self, class: u32) -> Self {
+    pub fn class(mut self, helper: HelperName, class: u32) -> Self {
+        self.helper = Some(helper);
         self.class = Some(class);
         self
     }
@@ -163,7 +169,7 @@ impl NewExpect {
         self
     }
 
-    /// Names the helper, for kernels before 6.18.22.
+    /// Names the helper. Some kernels, before 6.18.22, give it to the expected flow.
     #[must_use]
     pub fn helper(mut self, helper: HelperName) -> Self {
         self.helper = Some(helper);
@@ -193,8 +199,8 @@ impl From<&Expect> for NewExpect {
             nat: expect.nat,
             flags: Some(expect.flags - ExpectFlags::USERSPACE),
             class: Some(expect.class),
-            helper: expect.helper,
-            function: expect.function,
+            helper: expect.helper.clone(),
+            function: expect.function.clone(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use conntrack_derive::{Decode, Encode};
 
 use crate::{
-    Help, LabelChange, Labels, Mark, Nat, ProtoInfo, ProtoInfoTcp, Protocol, Seconds, SeqAdj, Status, Synproxy,
+    LabelChange, Labels, Mark, Nat, NewHelp, ProtoInfo, ProtoInfoTcp, Protocol, Seconds, SeqAdj, Status, Synproxy,
     TcpFlagBits, TcpFlags, TcpState, Tuple,
 };
 
@@ -40,7 +40,7 @@ pub struct NewFlow {
     pub proto_info: Option<ProtoInfo>,
     /// The helper; `EOPNOTSUPP` if the kernel has none of that name for this family and protocol.
     #[nla(CTA_HELP)]
-    pub help: Option<Help>,
+    pub help: Option<NewHelp>,
     /// What to translate the source to.
     #[nla(CTA_NAT_SRC)]
     pub nat_src: Option<Nat>,
@@ -168,7 +168,7 @@ impl NewFlow {
 
     /// Sets the helper.
     #[must_use]
-    pub fn help(mut self, help: impl Into<Help>) -> Self {
+    pub fn help(mut self, help: impl Into<NewHelp>) -> Self {
         self.help = Some(help.into());
         self
     }

@@ -39,4 +39,13 @@ impl Protocol {
     pub const fn has_ports(self) -> bool {
         matches!(self, Self::TCP | Self::UDP | Self::UDPLITE | Self::SCTP | Self::GRE)
     }
+
+    /// Whether its tuples have ports on some kernels and none on others: DCCP, GRE, SCTP and UDP-Lite.
+    ///
+    /// A kernel that was built without their tracker (`CONFIG_NF_CT_PROTO_*`), or that has none any more (DCCP since Linux
+    /// 6.17, UDP-Lite since 7.1), treats them as generic: it reports no ports, and ignores those that it is sent.
+    #[must_use]
+    pub const fn has_ports_on_some_kernels(self) -> bool {
+        matches!(self, Self::DCCP | Self::GRE | Self::SCTP | Self::UDPLITE)
+    }
 }

@@ -1,22 +1,27 @@
 //! From a flow that was reported to a request that creates it again.
 
 use crate::{
-    Endpoint, Flow, LabelChange, Mark, Nat, NatPorts, NewFlow, ProtoInfo, ProtoInfoSctp, ProtoInfoTcp, Protocol,
-    Status, TcpFlagBits, TcpFlags, Tuple,
+    Changes, DccpRole, DccpState, Endpoint, Flow, FlowKey, FlowUpdate, LabelChange, Mark, Nat, NatPorts, NewFlow,
+    NewHelp, ProtoInfo, ProtoInfoDccp, ProtoInfoSctp, ProtoInfoTcp, Protocol, SctpState, Status, TcpFlagBits, TcpFlags,
+    Tuple,
 };
 
-/// What of a status can be given to a new flow. The rest follows from its other attributes.
+/// The status bits that a new flow can be given. The kernel derives the others from its other attributes.
 const RESTORED: Status = Status::SEEN_REPLY.union(Status::ASSURED).union(Status::FIXED_TIMEOUT).union(Status::HELPER);
 
 impl From<&Flow> for NewFlow {
-    /// The request that creates the flow again, on this machine or another: its tuples and zone, status, timeout, mark,
-    /// labels, connection state, helper, master, translation and sequence adjustment.
+    /// Makes the request that creates the flow again, on this machine or another, with its tuples and zone, status,
+    /// timeout, mark, labels, connection state, helper, master, translation and sequence adjustment.
     ///
-    /// Counters, times, the id, the reference count and the security context are the kernel's own and do not come along.
-    /// The master of an expected flow must be there first. The kernel does not report the windows of a TCP connection:
-    /// a restored one takes any sequence number ([`TcpFlagBits::BE_LIBERAL`]). Of a flow in the flow table's fast path
-    /// ([`Status::OFFLOAD`]) it reports neither timeout nor state: a TCP connection is an established one, because no
-    /// other gets there, and flows of other protocols get the timeout of a new one, as all do that were reported without.
+    /// * It has no counters, times, id, reference count and security context: the kernel sets these itself.
+    /// * Create the master of an expected flow first.
+    /// * A creation cannot set the private data of a helper in user space. If the flow has some, send
+    ///   [`FlowUpdate::restoring`] afterwards.
+    /// * The kernel does not report the windows of a TCP connection, so a restored one takes any sequence number
+    ///   ([`TcpFlagBits::BE_LIBERAL`]).
+    /// * The kernel does not report timeout and state of a flow in the flow table's fast path ([`Status::OFFLOAD`]). A TCP
+    ///   flow is restored as established, because no other gets there. Flows of other protocols, and all others without a
+    ///   timeout, get that of a new flow.
     fn from(flow: &Flow) -> Self {
         let mut new = Self::new(flow.orig);
         if flow.status.contains(Status::OFFLOAD) && flow.orig.protocol() == Protocol::TCP {
@@ -32,7 +37,7 @@ impl From<&Flow> for NewFlow {
         new.timeout = flow.timeout.unwrap_or(new.timeout);
         new.mark = flow.mark.map(|value| Mark { value, mask: None });
         new.proto_info = flow.proto_info.as_ref().map_or(new.proto_info, restored);
-        new.help = flow.help;
+        new.help = flow.help.as_ref().map(|help| NewHelp::from(help.name.clone()));
         new.seq_adj_orig = flow.seq_adj_orig;
         new.seq_adj_reply = flow.seq_adj_reply;
         new.zone = flow.zone;
@@ -48,17 +53,44 @@ impl From<Flow> for NewFlow {
     }
 }
 
-fn exactly(end: Endpoint) -> Nat {
-    Nat { min: Some(end.address), max: None, ports: end.port.map(|port| NatPorts { min: port, max: None }) }
+impl FlowUpdate {
+    /// Makes the update that completes a flow which was created from [`NewFlow::from(flow)`](NewFlow#impl-From<%26Flow>-for-NewFlow):
+    /// it sets the private data of the flow's helper, which a creation cannot set. `None` if the flow has no such data,
+    /// which only helpers in user space have.
+    ///
+    /// The key has no id, because the new flow has another one.
+    #[must_use]
+    pub fn restoring(flow: &Flow) -> Option<Self> {
+        let help = flow.help.as_ref().filter(|help| help.info.is_some())?;
+        let changes = Changes { help: Some(help.clone()), ..Changes::new() };
+        Some(Self { key: FlowKey { id: None, ..flow.key() }, changes })
+    }
 }
 
-/// The state in the form that the kernel takes.
+fn exactly(end: Endpoint) -> Nat {
+    Nat { min: Some(end.address), max: None, ports: end.port.map(|port| NatPorts { min: Some(port), max: None }) }
+}
+
+/// The state in a form that the kernel takes.
 fn restored(info: &ProtoInfo) -> Option<ProtoInfo> {
     match info {
         ProtoInfo::Tcp(tcp) => Some(ProtoInfo::Tcp(restored_tcp(tcp))),
-        // All three or none.
-        ProtoInfo::Sctp(ProtoInfoSctp { state: Some(_), vtag_original: Some(_), vtag_reply: Some(_) }) => {
-            Some(info.clone())
+        // The kernel takes all three or none.
+        ProtoInfo::Sctp(ProtoInfoSctp {
+            state: Some(state),
+            vtag_original: vtag_original @ Some(_),
+            vtag_reply: vtag_reply @ Some(_),
+        }) if *state <= SctpState::HEARTBEAT_ACKED => {
+            // Newer kernels have one state for both and refuse this one (`ERANGE`).
+            let state = if *state == SctpState::HEARTBEAT_ACKED { SctpState::ESTABLISHED } else { *state };
+            let (vtag_original, vtag_reply) = (*vtag_original, *vtag_reply);
+            Some(ProtoInfo::Sctp(ProtoInfoSctp { state: Some(state), vtag_original, vtag_reply }))
+        }
+        // Kernels before 6.17 take it only with both; later ones ignore it.
+        ProtoInfo::Dccp(dccp @ ProtoInfoDccp { state: Some(state), role: Some(role), .. })
+            if *state < DccpState::IGNORE && *role <= DccpRole::SERVER =>
+        {
+            Some(ProtoInfo::Dccp(*dccp))
         }
         _ => None,
     }

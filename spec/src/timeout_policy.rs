@@ -30,14 +30,14 @@ pub struct TimeoutPolicy {
     /// kernel reports all of them.
     #[nla(flatten)]
     pub timeouts: Timeouts,
-    /// Its users and one more: 1 is a policy that nobody uses. The kernel reports it, between protocol and timeouts, and
-    /// ignores it in a request.
+    /// The number of rules that use it, plus one: 1 is a policy that nobody uses. The kernel reports it, between protocol
+    /// and timeouts, and ignores it in a request.
     #[nla(CTA_TIMEOUT_USE)]
     pub use_count: Option<u32>,
 }
 
 /// Names a timeout policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct PolicyKey {
     /// Its name.
     #[nla(CTA_TIMEOUT_NAME)]

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::text::Address;
 use crate::{Counters, Flow, FlowDirection, L4, SeqAdj, Status, Tuple};
 
 /// One end of a flow's direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Endpoint {
     /// The address.
     pub address: IpAddr,
@@ -18,12 +20,13 @@ pub struct Endpoint {
 }
 
 impl fmt::Display for Endpoint {
-    /// `192.0.2.1:4000`, `[2001:db8::1]:4000`, or the address alone.
+    /// Prints `192.0.2.1:4000`, `[2001:db8::1]:4000`, or the address alone. Addresses are printed as in a flow's line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = Address(self.address);
         match (self.address, self.port) {
-            (address, None) => write!(f, "{address}"),
-            (IpAddr::V4(address), Some(port)) => write!(f, "{address}:{port}"),
-            (IpAddr::V6(address), Some(port)) => write!(f, "[{address}]:{port}"),
+            (_, None) => write!(f, "{address}"),
+            (IpAddr::V4(_), Some(port)) => write!(f, "{address}:{port}"),
+            (IpAddr::V6(_), Some(port)) => write!(f, "[{address}]:{port}"),
         }
     }
 }

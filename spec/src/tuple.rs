@@ -121,6 +121,17 @@ impl L4 {
         }
     }
 
+    /// Whether tuples of `protocol` may have it: ICMP's identifiers are only ICMP's; ports are those of any protocol but
+    /// ICMP, ICMPv6, ESP and AH, since which of the others have ports depends on the kernel.
+    #[must_use]
+    pub(crate) fn may_be_of(self, protocol: Protocol) -> bool {
+        match self {
+            Self::Ports { .. } => !matches!(protocol, Protocol::ICMP | Protocol::ICMPV6 | Protocol::ESP | Protocol::AH),
+            Self::Icmp { .. } => protocol == Protocol::ICMP,
+            Self::Icmpv6 { .. } => protocol == Protocol::ICMPV6,
+        }
+    }
+
     /// Whether the kernel tracks it: every port, but only ICMP types that are queries or answers.
     #[must_use]
     pub fn is_tracked(self) -> bool {

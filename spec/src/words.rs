@@ -15,6 +15,12 @@ pub(crate) fn word(name: &Name, prefix: &str) -> &'static str {
     name.kernel.strip_prefix(prefix).unwrap_or(name.kernel)
 }
 
+/// The bits without a name, as [`bits`] writes them: `0x10000`.
+pub(crate) fn hex(word: &str) -> Option<u64> {
+    let digits = word.strip_prefix("0x").filter(|digits| !digits.starts_with('+'))?;
+    u64::from_str_radix(digits, 16).ok()
+}
+
 /// The names of the bits of `value`, without `prefix`, in the order of `names`; then the bits that have none, in hex.
 ///
 /// A name of several bits counts where all of them are set: it should stand before the names of each.

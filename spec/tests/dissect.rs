@@ -3,8 +3,8 @@
 use conntrack_spec::codec::{self, Decode, Native, RawAttribute, Stream};
 use conntrack_spec::header::{NfGenMsg, NlMsgErr, NlMsgHdr};
 use conntrack_spec::{
-    Changes, Encode, ExtAck, FilterBits, FilterFlags, Flow, FlowFilter, FlowId, FlowKey, FlowUpdate, Help, Labels,
-    NewFlow, Seconds, Timeouts, Tuple, UdpTimeouts, dissect, dissect_message,
+    Changes, Encode, ExtAck, FilterBits, FilterFlags, Flow, FlowFilter, FlowId, FlowKey, FlowUpdate, HelperName,
+    Labels, NewFlow, Seconds, Timeouts, Tuple, UdpTimeouts, dissect, dissect_message,
 };
 use zerocopy::IntoBytes;
 
@@ -250,12 +250,12 @@ CTA_HELP                                  0034 8005                             
                                                      00 00 00 00 00 00 00 00
                                                      00 (00 00 00)
 CTA_HELP                                  001c 0005                             nest, without NLA_F_NESTED
-  CTA_HELP_NAME                           0015 0001  30 31 32 33 34 35 36 37    16 bytes, expected at most 15
+  CTA_HELP_NAME                           0015 0001  30 31 32 33 34 35 36 37    \"0123456789012345\" (16 bytes, expected at most 15)
                                                      38 39 30 31 32 33 34 35
                                                      00 (00 00 00)
 CTA_HELP                                  0010 0005                             nest, without NLA_F_NESTED
   CTA_HELP_NAME                           000b 0001  73 69 70 ff 22 00 00 (00)  \"sip\\xff\\\"\"
-CTA_LABELS                                0015 0016  00 00 00 00 00 00 00 00    (excess bytes: 1)
+CTA_LABELS                                0015 0016  00 00 00 00 00 00 00 00    17 bytes, expected at most 16
                                                      00 00 00 00 00 00 00 00
                                                      00 (00 00 00)
 CTA_PROTOINFO                             0018 8004                             nest
@@ -353,8 +353,7 @@ body                                                 02 00 00",
 
 #[test]
 fn offsets_are_those_of_errors() {
-    let help = Help { name: "ftp".parse().unwrap(), info: None };
-    let flow = NewFlow::new(tuple()).help(help);
+    let flow = NewFlow::new(tuple()).help("ftp".parse::<HelperName>().unwrap());
     let bytes = codec::encode(&flow).unwrap();
     let text = format!("{:#}", dissect(NewFlow::SCHEMA, &bytes));
     let named = text.lines().filter_map(|line| line.trim_start().split_once(' ')).map(|(offset, rest)| {

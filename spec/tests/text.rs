@@ -3,9 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use conntrack_spec::{
-    Counters, DccpState, Family, Flow, FlowId, FlowKey, Help, LabelNames, Labels, Nanoseconds, Nat, NewFlow, ProtoInfo,
-    ProtoInfoDccp, ProtoInfoSctp, ProtoInfoTcp, Protocol, SctpState, SecCtx, Seconds, Status, TcpState, Timestamp,
-    Tuple, codec::RawAttribute,
+    Counters, DccpState, Endpoint, Family, Flow, FlowId, FlowKey, Help, LabelNames, Labels, Nanoseconds, Nat, NewFlow,
+    ProtoInfo, ProtoInfoDccp, ProtoInfoSctp, ProtoInfoTcp, Protocol, SctpState, SecCtx, Seconds, Status, TcpState,
+    Timestamp, Tuple, codec::RawAttribute,
 };
 
 fn tuple() -> Tuple {
@@ -133,6 +133,15 @@ fn moments() {
     assert_eq!(start(u64::MAX / 1_000_000_000), "Sun Jul 21 23:34:33 2554");
 }
 
+/// What conntrack(8) makes of the same lines, a live test compares.
+#[test]
+fn names_of_labels() {
+    let text = "#0 comment\n0x10 hex\n010 octal\n7seven\n1 first\n1 second\n2 first\n3 under_score\n3  good one \n";
+    let names = LabelNames::from_conf(text);
+    let found: Vec<_> = (0..=255).filter_map(|bit| Some((bit, names.get(bit)?))).collect();
+    assert_eq!(found, [(1, "first"), (3, "good one"), (7, "seven"), (8, "octal"), (16, "hex")]);
+}
+
 #[test]
 fn labels_without_a_name_are_left_out() {
     let labels = |bits: &[u8]| {
@@ -181,6 +190,28 @@ fn translations() {
     assert_eq!(Nat::to(v6).to_string(), "2001:db8::1");
     assert_eq!(Nat::to(v6).port(80).to_string(), "[2001:db8::1]:80");
     assert_eq!(Nat::default().port(80).to_string(), ":80");
+}
+
+/// An end of a flow has the address that the flow's line has.
+#[test]
+fn ends() {
+    let end = |address: &str, port| Endpoint { address: address.parse().unwrap(), port }.to_string();
+    assert_eq!(end("::10.0.0.1", None), "::10.0.0.1");
+    assert_eq!(end("::10.0.0.1", Some(80)), "[::10.0.0.1]:80");
+    assert_eq!(end("::1", Some(80)), "[::1]:80");
+    assert_eq!(end("10.0.0.1", Some(80)), "10.0.0.1:80");
+    let tuple = Tuple::udp("[::10.0.0.1]:1".parse().unwrap(), "[::10.0.0.2]:2".parse().unwrap());
+    assert_eq!(tuple.source().to_string(), "[::10.0.0.1]:1");
+    assert!(flow(tuple).to_string().contains(" src=::10.0.0.1 "));
+}
+
+/// The line goes by the protocol, a tuple and a key by what they have.
+#[test]
+fn dccp_without_ports() {
+    let tuple = Tuple::generic(Protocol::DCCP, "10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap());
+    assert_eq!(tuple.to_string(), "dccp src=10.0.0.1 dst=10.0.0.2");
+    assert_eq!(FlowKey::new(tuple).to_string(), "dccp src=10.0.0.1 dst=10.0.0.2");
+    assert!(flow(tuple).to_string().starts_with("dccp     33 src=10.0.0.1 dst=10.0.0.2 sport=0 dport=0 "));
 }
 
 #[test]

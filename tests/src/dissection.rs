@@ -6,11 +6,24 @@
 /// It is no dissection.
 #[must_use]
 pub fn bytes_of(text: &str) -> Vec<u8> {
+    read(text, cfg!(target_endian = "big"))
+}
+
+/// The bytes that a machine of the other byte order would have sent.
+///
+/// # Panics
+/// It is no dissection.
+#[must_use]
+pub fn bytes_in_other_order(text: &str) -> Vec<u8> {
+    read(text, cfg!(target_endian = "little"))
+}
+
+fn read(text: &str, big_endian: bool) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut number = |digits: &str| {
         let value = u64::from_str_radix(digits, 16).unwrap();
         let size = digits.len() / 2;
-        if cfg!(target_endian = "big") {
+        if big_endian {
             bytes.extend_from_slice(&value.to_be_bytes()[8 - size..]);
         } else {
             bytes.extend_from_slice(&value.to_le_bytes()[..size]);

@@ -2,10 +2,11 @@
 
 use std::fmt::Debug;
 
-use conntrack::Family;
 use conntrack::codec::{
     Decode, Entry, NLA_F_NESTED, NLA_F_NET_BYTEORDER, NLA_HEADER, Schema, SchemaAttribute, Wire, align,
 };
+use conntrack::uapi::{CTA_PROTO_ICMP_CODE, CTA_PROTO_ICMP_ID, CTA_PROTO_ICMPV6_CODE, CTA_PROTO_ICMPV6_ID};
+use conntrack::{Family, Protocol};
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
@@ -63,6 +64,7 @@ fn attributes(schema: &'static Schema, manners: Manners) -> BoxedStrategy<Attrib
         nest(schema.entries, manners)
     };
     match manners {
+        Manners::Good if schema.name == "TupleProto" => well_formed.prop_map(of_its_protocol).boxed(),
         Manners::Good => well_formed,
         Manners::Bad => (well_formed, vec(mischief(), 0..3))
             .prop_map(|(mut attributes, mischiefs)| {
@@ -73,6 +75,26 @@ fn attributes(schema: &'static Schema, manners: Manners) -> BoxedStrategy<Attrib
             })
             .boxed(),
     }
+}
+
+/// Gives ports and identifiers a protocol that has them.
+fn of_its_protocol(mut attributes: Attributes) -> Attributes {
+    let number = |attribute: &Vec<u8>| u16::from_ne_bytes([attribute[2], attribute[3]]);
+    let kind = attributes.get(1).map(number);
+    if let Some(protocol) = attributes.first_mut().and_then(|attribute| attribute.get_mut(NLA_HEADER)) {
+        *protocol = match kind {
+            Some(CTA_PROTO_ICMP_ID..=CTA_PROTO_ICMP_CODE) => Protocol::ICMP.0,
+            Some(CTA_PROTO_ICMPV6_ID..=CTA_PROTO_ICMPV6_CODE) => Protocol::ICMPV6.0,
+            // A protocol that has no ports on any kernel becomes one that has.
+            Some(_)
+                if matches!(Protocol(*protocol), Protocol::ICMP | Protocol::ICMPV6 | Protocol::ESP | Protocol::AH) =>
+            {
+                Protocol::TCP.0
+            }
+            _ => *protocol,
+        };
+    }
+    attributes
 }
 
 fn field(entry: &Entry) -> &'static str {
@@ -150,7 +172,12 @@ fn present(attribute: &'static SchemaAttribute, manners: Manners) -> BoxedStrate
         None if attribute.repeated => (0..=3, 0),
         None => (1..=1, 0),
     };
-    vec(payload(&attribute.wire, manners), counts)
+    let one = match attribute.kernel {
+        // Fewer can be received, but are never sent.
+        "CTA_LABELS" | "CTA_LABELS_MASK" if manners == Manners::Good => sized(16, 16),
+        _ => payload(&attribute.wire, manners),
+    };
+    vec(one, counts)
         .prop_map(move |payloads| {
             let numbers = (0..).map(|index| first + index * step);
             numbers.zip(payloads).map(|(number, one)| bytes(number, nested, &one)).collect()

@@ -124,7 +124,7 @@ mod content {
         let flows = flows("dump-ftp-dnat");
         let control = flows.iter().find(|flow| flow.orig.dst_port() == Some(2121)).unwrap();
         let data = flows.iter().find(|flow| flow.orig.dst_port() != Some(2121)).unwrap();
-        assert!(control.help.is_some_and(|help| help.name == "ftp"));
+        assert!(control.help.as_ref().is_some_and(|help| help.name == "ftp"));
         assert!(control.status.contains(Status::HELPER | Status::SEQ_ADJUST | Status::DST_NAT));
         // The reply names 10.99.99.99 instead of 127.0.0.1: two bytes more, from the server to the client.
         let adjusted = control.seq_adj_reply.unwrap();

@@ -39,10 +39,9 @@ fn expectation_requests() {
     let least = NewExpect::from_any_port(expected(), master());
     insta::assert_snapshot!("expect_create", explained(&expect::create(&least).unwrap()));
     let most = least
-        .class(1)
+        .class("ftp".parse().unwrap(), 1)
         .flags(ExpectFlags::PERMANENT | ExpectFlags::INACTIVE)
         .nat(FlowDirection::REPLY, v4(9, 99))
-        .helper("ftp".parse().unwrap())
         .function("nat-follow-master".parse().unwrap())
         .zone(7);
     insta::assert_snapshot!("expect_create_everything", explained(&expect::create(&most).unwrap()));
@@ -55,6 +54,25 @@ fn expectation_requests() {
     );
     let update = ExpectUpdate::new(most.tuples, Seconds(60));
     insta::assert_snapshot!("expect_update", explained(&expect::update(&update).unwrap()));
+}
+
+/// Linux 5.10 and 6.16 to 6.18.15 would use class 0.
+#[test]
+fn a_class_of_expectations_goes_with_its_helper() {
+    let new = NewExpect::from_any_port(expected(), master());
+    let with = |class, helper: Option<&str>| NewExpect {
+        class,
+        helper: helper.map(|name| name.parse().unwrap()),
+        ..new.clone()
+    };
+    for class in [1, 2, u32::MAX] {
+        assert_eq!(expect::create(&with(Some(class), None)).err(), Some(UsageError::ClassWithoutHelper(class)));
+        assert!(expect::create(&with(Some(class), Some("sip"))).is_ok());
+    }
+    // That is the class without one.
+    assert!(expect::create(&with(Some(0), None)).is_ok());
+    assert!(expect::create(&with(None, None)).is_ok());
+    assert_eq!(new.clone().class("sip".parse().unwrap(), 2), with(Some(2), Some("sip")));
 }
 
 #[test]
@@ -87,7 +105,7 @@ fn conntrack_8_asks_for_the_same_statistics() {
     let theirs = captures::load("conntrack-stats").messages.swap_remove(0).bytes;
     let seq = u32::from_ne_bytes(theirs[8..12].try_into().unwrap());
     let mut ours = Vec::new();
-    stats::global().encode(seq, &mut ours).unwrap();
+    stats::global().without_ack().encode(seq, &mut ours).unwrap();
     assert_eq!(dissect_message(&ours).to_string(), dissect_message(&theirs).to_string());
 }
 
@@ -127,11 +145,11 @@ fn policies() -> Vec<(&'static str, Timeouts)> {
 fn policy_requests() {
     let name: PolicyName = "patient".parse().unwrap();
     insta::assert_snapshot!("policy_dump", explained(&policy::dump()));
-    insta::assert_snapshot!("policy_get", explained(&policy::get(&PolicyKey { name })));
-    insta::assert_snapshot!("policy_delete", explained(&policy::delete(&PolicyKey { name })));
+    insta::assert_snapshot!("policy_get", explained(&policy::get(&PolicyKey { name: name.clone() })));
+    insta::assert_snapshot!("policy_delete", explained(&policy::delete(&PolicyKey { name: name.clone() })));
     insta::assert_snapshot!("policy_delete_unused", explained(&policy::delete_unused()));
     for (protocol, timeouts) in policies() {
-        let new = TimeoutPolicy::new(name, Family::IPV4, timeouts);
+        let new = TimeoutPolicy::new(name.clone(), Family::IPV4, timeouts);
         insta::assert_snapshot!(format!("policy_create_{protocol}"), explained(&policy::create(&new).unwrap()));
     }
     let empty = TimeoutPolicy::new(name, Family::IPV6, UdpTimeouts::new());
@@ -172,7 +190,7 @@ fn helpers_that_make_no_sense() {
     let with = |classes: usize, said| UserHelper {
         policy: HelperPolicy {
             count: said,
-            classes: helper.policy.classes.iter().copied().cycle().take(classes).collect(),
+            classes: helper.policy.classes.iter().cloned().cycle().take(classes).collect(),
         },
         ..helper.clone()
     };
@@ -182,7 +200,7 @@ fn helpers_that_make_no_sense() {
     assert_eq!(refused(&with(4, 4)), None);
     assert_eq!(refused(&UserHelper { name: HelperName::default(), ..helper.clone() }), Some(UsageError::NoName));
     let too_long = Seconds(4_294_968);
-    let long = HelperClass { timeout: too_long, ..helper.policy.classes[0] };
+    let long = HelperClass { timeout: too_long, ..helper.policy.classes[0].clone() };
     let long = UserHelper { policy: HelperPolicy::new(vec![long]), ..helper };
     assert_eq!(refused(&long), Some(UsageError::TimeoutTooLong(too_long)));
 }

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use conntrack::sandbox::{self, Failure, Sandbox};
-use conntrack::{Filter, TextError};
+use conntrack::{Filter, Report, TextError};
 use serde::Serialize;
 
 /// The options that every example has.
@@ -59,7 +59,7 @@ impl Common {
             // Whoever reads has enough, such as `head`.
             Err(failure) if is_broken_pipe(&failure) => ExitCode::SUCCESS,
             Err(failure) => {
-                note(format_args!("error: {failure}"));
+                note(format_args!("error: {}", Report(failure.as_ref())));
                 if failure.downcast_ref().is_some_and(conntrack::Error::is_permission) {
                     note("Run it as root, or try it out with --sandbox.");
                 }

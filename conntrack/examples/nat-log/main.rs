@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use common::{Common, Output, Selection, note};
 use conntrack::sandbox::{Failure, Sandbox};
-use conntrack::{Conntrack, Error, Event, Events, Groups};
+use conntrack::{Conntrack, Error, Event, Events, Groups, Report};
 use log::Log;
 use subscribers::Subscribers;
 
@@ -88,7 +88,7 @@ fn nat_log(args: &Args, output: Output, sandbox: Option<&Sandbox>) -> Result<(),
             }
             Ok(Some(_)) => {}
             Err(error @ Error::Undecodable(_)) => {
-                note(error);
+                note(Report(&error));
                 complete = false;
             }
             Err(error) => return Err(error.into()),

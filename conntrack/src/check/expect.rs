@@ -3,7 +3,7 @@
 use conntrack_spec::{ExpectKey, ExpectMaster, ExpectTuples, ExpectUpdate, Family, NewExpect};
 
 use super::policy::check_timeout;
-use super::{Check, UsageError, check_zoneless, same_family};
+use super::{Check, UsageError, check_key, check_no_zone, check_zoneless, same_family};
 
 impl Check for ExpectTuples {
     fn check(&self) -> Result<Family, UsageError> {
@@ -18,6 +18,9 @@ impl Check for ExpectTuples {
 impl Check for NewExpect {
     fn check(&self) -> Result<Family, UsageError> {
         let family = self.tuples.check()?;
+        if let (Some(class @ 1..), None) = (self.class, self.helper.as_ref()) {
+            return Err(UsageError::ClassWithoutHelper(class));
+        }
         if let Some(nat) = &self.nat {
             same_family("the translation", family, check_zoneless("the translation", &nat.tuple)?)?;
         }
@@ -34,7 +37,9 @@ impl Check for ExpectUpdate {
 
 impl Check for ExpectKey {
     fn check(&self) -> Result<Family, UsageError> {
-        check_zoneless("the expected tuple", &self.tuple)
+        let what = "the expected tuple";
+        check_no_zone(what, &self.tuple)?;
+        check_key(what, &self.tuple, self.id.is_some())
     }
 }
 

@@ -59,7 +59,8 @@ impl EventsBuilder {
 
     /// Listens in this network namespace instead of the calling thread's: a file such as `/proc/1234/ns/net`.
     ///
-    /// This needs `CAP_SYS_ADMIN`, over that namespace and over the caller's own. The calling thread stays where it is.
+    /// This needs `CAP_SYS_ADMIN` in the user namespace that owns it and in the caller's own, until
+    /// [`subscribe`](Self::subscribe) returns. The calling thread stays in its namespace.
     ///
     /// # Errors
     /// The descriptor cannot be duplicated.
@@ -144,7 +145,8 @@ impl EventsBuilder {
     /// Starts listening.
     ///
     /// # Errors
-    /// [`Error::MissingCapability`] without `CAP_NET_ADMIN`, or `CAP_NET_BROADCAST` for all namespaces;
+    /// [`Error::MissingCapability`] without `CAP_NET_ADMIN`, `CAP_SYS_ADMIN` for another namespace, or
+    /// `CAP_NET_BROADCAST` for all namespaces;
     /// [`UsageError::NoGroups`] without groups, or the filter contradicts itself; or the system refuses a socket.
     pub fn subscribe(self) -> Result<Events<Flow>, Error> {
         self.subscribe_as()

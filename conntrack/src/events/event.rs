@@ -38,6 +38,7 @@ pub enum Event<T = Flow> {
 /// Where an event comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Origin {
     /// The netlink port id of whoever caused it by a request, which for a process's first netlink socket is its
     /// process id; 0 for packets, timeouts, and whatever else the kernel does by itself.

@@ -34,7 +34,7 @@ const EXPECT_DESTROY: u16 = kind(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_DELET
 /// What a listener has come across so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(default))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 #[non_exhaustive]
 pub struct EventCounters {
     /// Messages that the kernel sent and that arrived.

@@ -9,7 +9,7 @@ use super::{Event, Groups, Origin, UnknownMessage};
 
 /// An event, its parts owned or borrowed.
 #[derive(serde::Serialize, serde::Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
+#[serde(tag = "event", rename_all = "snake_case", deny_unknown_fields)]
 enum Shape<F, E, M> {
     New { flow: F, origin: Origin },
     Update { flow: F, origin: Origin },
@@ -65,7 +65,8 @@ impl<'de> Deserialize<'de> for Groups {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut groups = Self::empty();
         for name in Vec::<String>::deserialize(deserializer)? {
-            let number = || u32::from_str_radix(name.strip_prefix("0x")?, 16).ok().map(Self::from_bits_retain);
+            let digits = name.strip_prefix("0x").filter(|digits| !digits.starts_with('+'));
+            let number = || u32::from_str_radix(digits?, 16).ok().map(Self::from_bits_retain);
             let group = Self::from_name(&name).or_else(number);
             groups |= group.ok_or_else(|| D::Error::custom(format_args!("{name:?} is not the name of a group")))?;
         }
@@ -75,6 +76,7 @@ impl<'de> Deserialize<'de> for Groups {
 
 /// A message that is not decoded: its header, and what follows in hex.
 #[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Message {
     length: u32,
     #[serde(rename = "type")]

@@ -7,9 +7,12 @@ use ipnet::IpNet;
 use super::{Filter, Masked, Ports, Side};
 
 impl fmt::Display for Filter {
-    /// The words that [`FromStr`](std::str::FromStr) reads; nothing for a filter that selects everything.
+    /// Writes the words that [`FromStr`](std::str::FromStr) reads; nothing for a filter that selects everything.
+    ///
+    /// Words cannot express a [contradiction](crate::UsageError::Contradiction). Such a filter ends with
+    /// `contradiction=` and the criterion's name, which [`FromStr`](std::str::FromStr) refuses.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { family, protocol, orig, reply, mark, status, zone, tcp_state } = self;
+        let Self { family, protocol, orig, reply, mark, status, zone, tcp_state, contradiction } = self;
         let mut words = Words { f, first: true };
         words.word("", "family", *family)?;
         words.word("", "proto", *protocol)?;
@@ -28,7 +31,8 @@ impl fmt::Display for Filter {
             words.word("", "status", Some(bits.join(",").to_ascii_lowercase()))?;
         }
         words.word("", "zone", *zone)?;
-        words.word("", "state", *tcp_state)
+        words.word("", "state", *tcp_state)?;
+        words.word("", "contradiction", *contradiction)
     }
 }
 

@@ -49,7 +49,8 @@ impl Filter {
     }
 
     fn meets(&self, flow: &Looked<'_>) -> bool {
-        meets(self.family, |family| Family::of(flow.orig.src()) == family)
+        self.contradiction.is_none()
+            && meets(self.family, |family| Family::of(flow.orig.src()) == family)
             && meets(self.protocol, |protocol| flow.orig.protocol() == protocol)
             // An event has no mark when it is 0.
             && meets(self.mark, |mark| flow.mark.unwrap_or(0) & mark.mask == mark.value)

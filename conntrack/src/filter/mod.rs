@@ -14,14 +14,20 @@ use ipnet::IpNet;
 use crate::check::UsageError;
 
 pub(crate) use matches::View;
-pub use plan::Plan;
+pub use plan::{DumpPlan, FlushPlan};
 
-/// Which flows a dump, a flush, a listener or a mirror is about: those that meet every criterion.
+/// Selects flows for a dump, a flush, a listener or a mirror: those that meet every criterion.
 ///
-/// As much of it as the kernel can do right, the kernel does; the rest is done here. So a filter means what it says on
-/// every kernel, whatever that kernel's own filter would make of it: IPv6 addresses (which the kernel compares the wrong
-/// way round), ports of SCTP, UDP-Lite and GRE (which it ignores), prefixes, port ranges and TCP states (which it does
-/// not know), zones, statuses and tuples on kernels that do not know those yet.
+/// The library leaves to the kernel what the kernel filters correctly, and filters the rest itself. So a filter selects
+/// the same flows on every kernel. The library itself compares IPv6 addresses (the kernel inverts that comparison), ports
+/// of SCTP, UDP-Lite and GRE (the kernel ignores them), ICMP types that the kernel does not track (it refuses them),
+/// prefixes, port ranges and TCP states (it does not know them), and zones, statuses and tuples on kernels that are too
+/// old for them.
+///
+/// Give each criterion once. If a criterion gets a second, different value, no flow can meet both: the filter then
+/// [matches](Self::matches) nothing, and every dump, flush, plan, listener and mirror refuses it with
+/// [`UsageError::Contradiction`]. The same value twice is no contradiction. Status bits add up, unless one is both wanted
+/// and unwanted.
 ///
 /// ```
 /// use conntrack::{Filter, Status};
@@ -43,6 +49,8 @@ pub struct Filter {
     status: Option<Masked<Status>>,
     zone: Option<u16>,
     tcp_state: Option<TcpState>,
+    /// The name of the first criterion that was given two different values.
+    contradiction: Option<&'static str>,
 }
 
 /// The criteria for one direction.
@@ -65,9 +73,18 @@ struct Masked<T> {
 }
 
 impl<T: Default + PartialEq> Masked<T> {
-    /// Without a mask and a value, everything meets it, and it is none.
+    /// `None` if both are zero: every flow meets that.
     fn criterion(self) -> Option<Self> {
         Some(self).filter(|masked| *masked != Self::default())
+    }
+}
+
+impl Masked<Status> {
+    /// Both criteria in one; `None` if one wants a bit that the other does not want.
+    fn and(self, other: Self) -> Option<Self> {
+        let common = self.mask & other.mask;
+        let agree = self.value & common == other.value & common;
+        agree.then_some(Self { value: self.value | other.value, mask: self.mask | other.mask })
     }
 }
 
@@ -113,170 +130,173 @@ impl Filter {
         Self::default()
     }
 
-    /// Whether it has no criteria.
+    /// Whether it has no criteria, and so selects every flow.
     #[must_use]
     pub fn is_all(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Flows of this family.
-    #[must_use]
-    pub fn family(mut self, family: Family) -> Self {
-        self.family = Some(family).filter(|family| *family != Family::UNSPEC);
+    /// Sets a criterion. If it has another value already, that value stays and the contradiction is noted.
+    fn set<T: Copy + PartialEq>(
+        mut self,
+        name: &'static str,
+        criterion: impl FnOnce(&mut Self) -> &mut Option<T>,
+        value: T,
+    ) -> Self {
+        if *criterion(&mut self).get_or_insert(value) != value {
+            self.contradiction.get_or_insert(name);
+        }
         self
     }
 
-    /// IPv4 flows.
+    /// Selects flows of this family. [`Family::UNSPEC`] adds no criterion.
+    #[must_use]
+    pub fn family(self, family: Family) -> Self {
+        if family == Family::UNSPEC { self } else { self.set("family", |filter| &mut filter.family, family) }
+    }
+
+    /// Selects IPv4 flows.
     #[must_use]
     pub fn ipv4(self) -> Self {
         self.family(Family::IPV4)
     }
 
-    /// IPv6 flows.
+    /// Selects IPv6 flows.
     #[must_use]
     pub fn ipv6(self) -> Self {
         self.family(Family::IPV6)
     }
 
-    /// Flows of this transport protocol.
+    /// Selects flows of this transport protocol.
     #[must_use]
-    pub fn protocol(mut self, protocol: Protocol) -> Self {
-        self.protocol = Some(protocol);
-        self
+    pub fn protocol(self, protocol: Protocol) -> Self {
+        self.set("protocol", |filter| &mut filter.protocol, protocol)
     }
 
-    /// TCP flows.
+    /// Selects TCP flows.
     #[must_use]
     pub fn tcp(self) -> Self {
         self.protocol(Protocol::TCP)
     }
 
-    /// UDP flows.
+    /// Selects UDP flows.
     #[must_use]
     pub fn udp(self) -> Self {
         self.protocol(Protocol::UDP)
     }
 
-    /// Flows whose first packet came from here.
+    /// Selects flows whose first packet came from this network or address.
     #[must_use]
-    pub fn orig_src(mut self, network: impl Into<IpNet>) -> Self {
-        self.orig.src = Some(network.into().trunc());
-        self
+    pub fn orig_src(self, network: impl Into<IpNet>) -> Self {
+        self.set("orig_src", |filter| &mut filter.orig.src, network.into().trunc())
     }
 
-    /// Flows whose first packet went here.
+    /// Selects flows whose first packet went to this network or address.
     #[must_use]
-    pub fn orig_dst(mut self, network: impl Into<IpNet>) -> Self {
-        self.orig.dst = Some(network.into().trunc());
-        self
+    pub fn orig_dst(self, network: impl Into<IpNet>) -> Self {
+        self.set("orig_dst", |filter| &mut filter.orig.dst, network.into().trunc())
     }
 
-    /// Flows whose answers come from here.
+    /// Selects flows whose answers come from this network or address.
     #[must_use]
-    pub fn reply_src(mut self, network: impl Into<IpNet>) -> Self {
-        self.reply.src = Some(network.into().trunc());
-        self
+    pub fn reply_src(self, network: impl Into<IpNet>) -> Self {
+        self.set("reply_src", |filter| &mut filter.reply.src, network.into().trunc())
     }
 
-    /// Flows whose answers go here.
+    /// Selects flows whose answers go to this network or address.
     #[must_use]
-    pub fn reply_dst(mut self, network: impl Into<IpNet>) -> Self {
-        self.reply.dst = Some(network.into().trunc());
-        self
+    pub fn reply_dst(self, network: impl Into<IpNet>) -> Self {
+        self.set("reply_dst", |filter| &mut filter.reply.dst, network.into().trunc())
     }
 
-    /// Flows whose first packet came from this port, or one of these. Flows without ports do not match.
+    /// Selects flows whose first packet came from this port, or from one of these. Flows without ports do not match.
     #[must_use]
-    pub fn orig_src_port(mut self, ports: impl Into<Ports>) -> Self {
-        self.orig.src_port = Some(ports.into());
-        self
+    pub fn orig_src_port(self, ports: impl Into<Ports>) -> Self {
+        self.set("orig_src_port", |filter| &mut filter.orig.src_port, ports.into())
     }
 
-    /// Flows whose first packet went to this port, or one of these. Flows without ports do not match.
+    /// Selects flows whose first packet went to this port, or to one of these. Flows without ports do not match.
     #[must_use]
-    pub fn orig_dst_port(mut self, ports: impl Into<Ports>) -> Self {
-        self.orig.dst_port = Some(ports.into());
-        self
+    pub fn orig_dst_port(self, ports: impl Into<Ports>) -> Self {
+        self.set("orig_dst_port", |filter| &mut filter.orig.dst_port, ports.into())
     }
 
-    /// Flows whose answers come from this port, or one of these. Flows without ports do not match.
+    /// Selects flows whose answers come from this port, or from one of these. Flows without ports do not match.
     #[must_use]
-    pub fn reply_src_port(mut self, ports: impl Into<Ports>) -> Self {
-        self.reply.src_port = Some(ports.into());
-        self
+    pub fn reply_src_port(self, ports: impl Into<Ports>) -> Self {
+        self.set("reply_src_port", |filter| &mut filter.reply.src_port, ports.into())
     }
 
-    /// Flows whose answers go to this port, or one of these. Flows without ports do not match.
+    /// Selects flows whose answers go to this port, or to one of these. Flows without ports do not match.
     #[must_use]
-    pub fn reply_dst_port(mut self, ports: impl Into<Ports>) -> Self {
-        self.reply.dst_port = Some(ports.into());
-        self
+    pub fn reply_dst_port(self, ports: impl Into<Ports>) -> Self {
+        self.set("reply_dst_port", |filter| &mut filter.reply.dst_port, ports.into())
     }
 
-    /// ICMP or ICMPv6 flows whose query has this identifier.
+    /// Selects ICMP or ICMPv6 flows whose query has this identifier.
     #[must_use]
-    pub fn icmp_id(mut self, id: u16) -> Self {
-        self.orig.icmp_id = Some(id);
-        self
+    pub fn icmp_id(self, id: u16) -> Self {
+        self.set("icmp_id", |filter| &mut filter.orig.icmp_id, id)
     }
 
-    /// ICMP or ICMPv6 flows whose query has this type.
+    /// Selects ICMP or ICMPv6 flows whose query has this type. The kernel tracks queries and their answers only, so a
+    /// filter by another type, such as 3, selects nothing.
     #[must_use]
-    pub fn icmp_type(mut self, kind: u8) -> Self {
-        self.orig.icmp_type = Some(kind);
-        self
+    pub fn icmp_type(self, kind: u8) -> Self {
+        self.set("icmp_type", |filter| &mut filter.orig.icmp_type, kind)
     }
 
-    /// ICMP or ICMPv6 flows whose query has this code.
+    /// Selects ICMP or ICMPv6 flows whose query has this code.
     #[must_use]
-    pub fn icmp_code(mut self, code: u8) -> Self {
-        self.orig.icmp_code = Some(code);
-        self
+    pub fn icmp_code(self, code: u8) -> Self {
+        self.set("icmp_code", |filter| &mut filter.orig.icmp_code, code)
     }
 
-    /// Flows with exactly this mark.
+    /// Selects flows with exactly this mark.
     #[must_use]
     pub fn mark(self, mark: u32) -> Self {
         self.mark_masked(mark, u32::MAX)
     }
 
-    /// Flows whose `mark & mask == value`: all of them, with two zeros, which are no criterion.
+    /// Selects flows whose `mark & mask == value`. `(0, 0)` adds no criterion: every flow meets it.
     #[must_use]
-    pub fn mark_masked(mut self, value: u32, mask: u32) -> Self {
-        self.mark = Masked { value, mask }.criterion();
-        self
+    pub fn mark_masked(self, value: u32, mask: u32) -> Self {
+        match (Masked { value, mask }).criterion() {
+            Some(criterion) => self.set("mark", |filter| &mut filter.mark, criterion),
+            None => self,
+        }
     }
 
-    /// Flows that have all these status bits; more can be asked for in the same way. No bits are no criterion.
+    /// Selects flows that have all these status bits. Further calls add further bits; no bits add no criterion.
     #[must_use]
     pub fn status(self, bits: Status) -> Self {
         self.add_status(bits, bits)
     }
 
-    /// Flows that have none of these status bits; more can be asked for in the same way. No bits are no criterion.
+    /// Selects flows that have none of these status bits. Further calls add further bits; no bits add no criterion.
     #[must_use]
     pub fn without_status(self, bits: Status) -> Self {
         self.add_status(Status::empty(), bits)
     }
 
     fn add_status(mut self, value: Status, mask: Status) -> Self {
-        let so_far = self.status.unwrap_or_default();
-        self.status = Masked { value: (so_far.value - mask) | value, mask: so_far.mask | mask }.criterion();
+        match self.status.unwrap_or_default().and(Masked { value, mask }) {
+            Some(status) => self.status = status.criterion(),
+            None => _ = self.contradiction.get_or_insert("status"),
+        }
         self
     }
 
-    /// Flows in this zone, with both directions or one of them; 0 is the default zone.
+    /// Selects flows in this zone, whether it applies to both directions or to one. 0 is the default zone.
     #[must_use]
-    pub fn zone(mut self, zone: u16) -> Self {
-        self.zone = Some(zone);
-        self
+    pub fn zone(self, zone: u16) -> Self {
+        self.set("zone", |filter| &mut filter.zone, zone)
     }
 
-    /// TCP flows in this state.
+    /// Selects TCP flows in this state.
     #[must_use]
-    pub fn tcp_state(mut self, state: TcpState) -> Self {
-        self.tcp_state = Some(state);
-        self
+    pub fn tcp_state(self, state: TcpState) -> Self {
+        self.set("tcp_state", |filter| &mut filter.tcp_state, state)
     }
 
     /// The one family that flows can have, if the criteria leave only one.
@@ -293,13 +313,21 @@ impl Filter {
         Ok(only)
     }
 
+    /// Whether the filter decides on the mark.
+    pub(crate) fn asks_mark(&self) -> bool {
+        self.mark.is_some()
+    }
+
     /// Whether the filter decides on these status bits.
     pub(crate) fn asks_status(&self, bits: Status) -> bool {
         self.status.is_some_and(|status| status.mask.intersects(bits))
     }
 
-    /// Refuses what no flow can be.
+    /// Refuses criteria that no flow can meet together.
     pub(crate) fn check(&self) -> Result<(), UsageError> {
+        if let Some(criterion) = self.contradiction {
+            return Err(UsageError::Contradiction(criterion));
+        }
         self.only_family()?;
         let sides = [&self.orig, &self.reply];
         for ports in sides.iter().flat_map(|side| [side.src_port, side.dst_port]).flatten() {
@@ -311,8 +339,7 @@ impl Filter {
             let asks_ports = sides.iter().any(|side| side.src_port.is_some() || side.dst_port.is_some());
             let asks_icmp = sides.iter().any(|side| side.asks_icmp());
             let is_icmp = matches!(protocol, Protocol::ICMP | Protocol::ICMPV6);
-            // Kernels before 6.17 report ports of DCCP too.
-            let no_ports = asks_ports && !protocol.has_ports() && protocol != Protocol::DCCP;
+            let no_ports = asks_ports && !protocol.has_ports() && !protocol.has_ports_on_some_kernels();
             let no_state = self.tcp_state.is_some() && protocol != Protocol::TCP;
             if no_ports || no_state || (asks_icmp && !is_icmp) {
                 return Err(UsageError::NotOfProtocol(protocol));

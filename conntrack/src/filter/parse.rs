@@ -114,10 +114,8 @@ fn number(text: &str) -> Option<u32> {
 fn status(text: &str) -> Option<Masked<Status>> {
     text.split(',').try_fold(Masked::<Status>::default(), |so_far, name| {
         let unwanted = name.strip_prefix('!');
-        let bits: Status = unwanted.unwrap_or(name).parse().ok()?;
-        let wanted = if unwanted.is_some() { Status::empty() } else { bits };
-        // A bit cannot be there and not be there.
-        let contradicts = (so_far.value & bits) != (so_far.mask & bits & wanted);
-        (!contradicts).then_some(Masked { value: so_far.value | wanted, mask: so_far.mask | bits })
+        let mask: Status = unwanted.unwrap_or(name).parse().ok()?;
+        let value = if unwanted.is_some() { Status::empty() } else { mask };
+        so_far.and(Masked { value, mask })
     })
 }

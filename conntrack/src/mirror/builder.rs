@@ -49,7 +49,8 @@ impl MirrorBuilder {
 
     /// Mirrors this network namespace instead of the calling thread's: a file such as `/proc/1234/ns/net`.
     ///
-    /// This needs `CAP_SYS_ADMIN`, over that namespace and over the caller's own. The calling thread stays where it is.
+    /// This needs `CAP_SYS_ADMIN` in the user namespace that owns it and in the caller's own, until
+    /// [`start`](Self::start) returns. The calling thread stays in its namespace.
     ///
     /// # Errors
     /// The descriptor cannot be duplicated.

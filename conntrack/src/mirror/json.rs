@@ -8,7 +8,7 @@ use super::{Change, Removal};
 
 /// A change, its flows owned or borrowed.
 #[derive(serde::Serialize, serde::Deserialize)]
-#[serde(tag = "change", rename_all = "snake_case")]
+#[serde(tag = "change", rename_all = "snake_case", deny_unknown_fields)]
 enum Shape<F> {
     Inserted { flow: F },
     Changed { before: F, after: F },

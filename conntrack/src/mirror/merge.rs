@@ -71,8 +71,11 @@ pub(super) fn destroyed(old: Flow, event: Flow) -> Flow {
 pub(super) fn differs(old: &Flow, new: &Flow) -> bool {
     let telling = |flow: &Flow| {
         let tuples = (flow.orig, flow.reply, flow.zone, flow.master);
-        let words = (flow.status, flow.mark, flow.help, flow.labels);
+        let words = (flow.status, flow.mark, flow.labels);
         (tuples, words, flow.seq_adj_orig, flow.seq_adj_reply, flow.synproxy)
     };
-    telling(old) != telling(new) || old.proto_info != new.proto_info || old.sec_ctx != new.sec_ctx
+    telling(old) != telling(new)
+        || old.help != new.help
+        || old.proto_info != new.proto_info
+        || old.sec_ctx != new.sec_ctx
 }

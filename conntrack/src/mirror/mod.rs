@@ -77,7 +77,7 @@ const FIRST_DUMPS: u64 = 10;
 /// What a mirror has come across so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(default))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 #[non_exhaustive]
 pub struct MirrorStats {
     /// Overruns of the receive buffer.

@@ -37,13 +37,14 @@ pub fn upsert(new: &UserHelper) -> Result<Request<'_>, UsageError> {
     Ok(helper("creating or updating a helper", NFNL_MSG_CTHELPER_NEW, new).flags(NLM_F_CREATE))
 }
 
-/// Deletes a helper.
+/// Deletes a helper. If there are no helpers at all, the kernel reports success.
 #[must_use]
 pub fn delete(key: &UserHelperKey) -> Request<'_> {
     helper("deleting a helper", NFNL_MSG_CTHELPER_DEL, key)
 }
 
-/// Deletes every helper in user space.
+/// Deletes every helper in user space that is not in use. The kernel reports success if it deleted any or there were
+/// none, and `EBUSY` if all are in use. Newer kernels delete those in use too.
 #[must_use]
 pub fn delete_all() -> Request<'static> {
     helper("deleting all helpers", NFNL_MSG_CTHELPER_DEL, NOTHING)

@@ -40,13 +40,16 @@ pub fn replace(new: &TimeoutPolicy) -> Result<Request<'_>, UsageError> {
     Ok(policy("replacing a timeout policy", IPCTNL_MSG_TIMEOUT_NEW, new).flags(NLM_F_CREATE | NLM_F_REPLACE))
 }
 
-/// Deletes a policy.
+/// Deletes a policy. If a rule uses it, Linux 5.10 and 6.16 to 6.18 refuse (`EBUSY`); Linux 6.1, 6.12, 7.2 and 7.3 delete
+/// it all the same.
 #[must_use]
 pub fn delete(key: &PolicyKey) -> Request<'_> {
     policy("deleting a timeout policy", IPCTNL_MSG_TIMEOUT_DELETE, key)
 }
 
-/// Deletes every policy that is not in use.
+/// Deletes every policy that no rule uses, on Linux 5.10 and 6.16 to 6.18. **Linux 6.1, 6.12, 7.2 and 7.3 delete policies
+/// in use too**, so [`Conntrack::delete_unused_timeout_policies`](crate::Conntrack::delete_unused_timeout_policies) does not
+/// send this. The kernel reports success whether there were any or not.
 #[must_use]
 pub fn delete_unused() -> Request<'static> {
     policy("deleting unused timeout policies", IPCTNL_MSG_TIMEOUT_DELETE, NOTHING)

@@ -20,6 +20,7 @@ use std::thread;
 
 use super::Error;
 use super::error::Step;
+use crate::error::Report;
 use crate::sys::namespace;
 
 /// Tells the process that runs the test again where to report: the number of a descriptor.
@@ -114,7 +115,7 @@ pub(super) fn reported(work: impl FnOnce() -> Result<(), Error>) -> Result<(), E
     REPORTING.store(false, Ordering::Relaxed);
     let outcome = match &result {
         Ok(Ok(())) => Outcome::Done,
-        Ok(Err(error)) => Outcome::Failed(error.to_string()),
+        Ok(Err(error)) => Outcome::Failed(Report(error).to_string()),
         Err(panic) => Outcome::Panicked(panic_text(panic.as_ref())),
     };
     let path = Path::new("/proc/self/fd").join(descriptor);

@@ -8,14 +8,15 @@ use conntrack_spec::codec::EncodeError;
 /// What the body of a sandbox fails with: any error, by `?`.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// What can go wrong with a sandbox. `Debug` prints words, because that is what a `main` and a test that
-/// return it show.
-#[derive(thiserror::Error)]
+/// The error of a sandbox.
+///
+/// `Display` prints the outermost level only; [`Report`](crate::Report) prints all.
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The system does not let an ordinary user create a user namespace.
     #[error(
-        "creating a user namespace: {0}; run as root, or allow user namespaces to ordinary users \
+        "creating a user namespace; run as root, or allow user namespaces to ordinary users \
          (`sysctl user.max_user_namespaces kernel.apparmor_restrict_unprivileged_userns`)"
     )]
     UserNamespace(#[source] io::Error),
@@ -26,7 +27,7 @@ pub enum Error {
     )]
     MultiThreaded,
     /// The system refused one of the steps.
-    #[error("{step}: {source}")]
+    #[error("{step}")]
     Step {
         /// Which step.
         step: Step,
@@ -34,7 +35,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A rule or a name is too long for a netlink attribute.
-    #[error("encoding the ruleset: {0}")]
+    #[error("encoding the ruleset")]
     Encode(#[from] EncodeError),
     /// The test that was run again in a user namespace ended before its call of [`run`](super::run) did. What it
     /// printed is in the output of this test.
@@ -47,15 +48,6 @@ pub enum Error {
     /// The body of the sandbox failed.
     #[error(transparent)]
     Body(Failure),
-}
-
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Body(error) => fmt::Debug::fmt(error, f),
-            _ => fmt::Display::fmt(self, f),
-        }
-    }
 }
 
 /// A step on the way to a sandbox, or one that something in it asked for.
@@ -108,6 +100,41 @@ impl fmt::Display for Step {
             Self::Tcp => f.write_str("making TCP traffic"),
             Self::Udp => f.write_str("making UDP traffic"),
             Self::Ping => f.write_str("making ICMP traffic"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::tests::{assert_debug_names, assert_says_nothing_twice};
+
+    #[test]
+    fn no_text_is_printed_twice_and_debug_names_the_variant() {
+        let io = || io::Error::from_raw_os_error(1);
+        let body = || crate::Error::io("opening a netlink socket")(io());
+        let all = [
+            Error::UserNamespace(io()),
+            Error::MultiThreaded,
+            Error::Step { step: Step::Loopback, source: io() },
+            EncodeError::MessageTooLong(7).into(),
+            Error::EndedEarly,
+            Error::Again("what the body said".to_owned()),
+            Error::Body(body().into()),
+        ];
+        for error in all {
+            // Without a wildcard: a new variant has to be added here, and then to `all`.
+            let name = match &error {
+                Error::UserNamespace(_) => "UserNamespace",
+                Error::MultiThreaded => "MultiThreaded",
+                Error::Step { .. } => "Step",
+                Error::Encode(_) => "Encode",
+                Error::EndedEarly => "EndedEarly",
+                Error::Again(_) => "Again",
+                Error::Body(_) => "Body",
+            };
+            assert_says_nothing_twice(&error);
+            assert_debug_names(&error, name);
         }
     }
 }

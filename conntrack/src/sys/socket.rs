@@ -81,16 +81,13 @@ impl Socket {
         on_own_thread(open)?
     }
 
-    /// Opens a netfilter socket in the namespace of this one, wherever the calling thread is by now.
-    pub(crate) fn open_beside(&self) -> io::Result<Self> {
-        let here = Self::open(Protocol::Netfilter)?;
-        let namespace = self.network_namespace()?;
-        // Where the caller may not ask about its own namespace, it is another one.
-        let is_same = match here.network_namespace() {
-            Ok(own) => is_same_file(&own, &namespace)?,
-            Err(_) => false,
-        };
-        if is_same { Ok(here) } else { Self::open_in(Protocol::Netfilter, namespace.as_fd()) }
+    /// Whether the socket is in this network namespace, for which the caller has `CAP_NET_ADMIN`.
+    pub(crate) fn is_in(&self, namespace: &OwnedFd) -> io::Result<bool> {
+        match self.network_namespace() {
+            Ok(own) => is_same_file(&own, namespace),
+            // The caller may not ask about the socket's namespace: then it is another one.
+            Err(_) => Ok(false),
+        }
     }
 
     /// The port id that the kernel gave the socket: its address.

@@ -12,21 +12,33 @@ use conntrack_spec::{
 use tokio::task::{JoinError, spawn_blocking};
 
 use super::Dump;
+use super::queue::Queue;
 use crate::builder::Builder;
 use crate::error::Error;
 use crate::filter::Filter;
 use crate::parts::Parts;
-use crate::{Command, Flushed};
+use crate::{BulkError, BulkReport, Command, Flushed, Outcome};
+
+/// How many operations that are not one request run at a time. They take turns at the connection's socket, so more gain
+/// little.
+const OPERATIONS: usize = 4;
 
 /// A connection to the connection tracking of one network namespace: [`crate::Conntrack`] with methods to await.
 ///
-/// Clones share the connection.
+/// Clones share the connection. Requests are sent one after another, in the order in which their futures were first
+/// polled; those that wait occupy no thread.
 #[derive(Clone, Debug)]
-pub struct Conntrack(Arc<crate::Conntrack>);
+pub struct Conntrack {
+    ct: Arc<crate::Conntrack>,
+    requests: Arc<Queue>,
+    /// Those that send several requests, between which others are sent.
+    operations: Arc<Queue>,
+}
 
 impl From<crate::Conntrack> for Conntrack {
     fn from(ct: crate::Conntrack) -> Self {
-        Self(Arc::new(ct))
+        let ct = Arc::new(ct);
+        Self { requests: Queue::new(&ct, 1), operations: Queue::new(&ct, OPERATIONS), ct }
     }
 }
 
@@ -40,7 +52,7 @@ impl Builder {
     }
 }
 
-/// Methods that are those of the blocking connection on another thread.
+/// Methods that are those of the blocking connection on another thread, when it is their turn.
 macro_rules! requests {
     ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty, $doc:literal;)*) => {$(
         #[doc = $doc]
@@ -49,7 +61,7 @@ macro_rules! requests {
         #[doc = concat!("As [`crate::Conntrack::", stringify!($name), "`], which says more.")]
         pub async fn $name(&self, $($argument: &$type),*) -> Result<$result, Error> {
             $(let $argument = $argument.clone();)*
-            self.run(move |ct| ct.$name($(&$argument),*)).await
+            self.requests.run(move |ct| ct.$name($(&$argument),*)).await
         }
     )*};
 }
@@ -80,10 +92,11 @@ impl Conntrack {
     /// The connection itself, for what is not offered here.
     #[must_use]
     pub fn blocking(&self) -> &Arc<crate::Conntrack> {
-        &self.0
+        &self.ct
     }
 
-    /// Runs anything with the connection on a thread for blocking work.
+    /// Runs `operation` on a thread of the runtime's for blocking work. Unlike the other methods, it does not wait for its
+    /// turn: each call takes a thread at once.
     ///
     /// # Errors
     /// Those of `operation`.
@@ -95,7 +108,7 @@ impl Conntrack {
         T: Send + 'static,
         F: FnOnce(&crate::Conntrack) -> Result<T, Error> + Send + 'static,
     {
-        let ct = Arc::clone(&self.0);
+        let ct = Arc::clone(&self.ct);
         joined(spawn_blocking(move || operation(&ct)).await)?
     }
 
@@ -105,7 +118,7 @@ impl Conntrack {
         I: Parts<T>,
         F: FnOnce(&crate::Conntrack) -> Result<I, Error> + Send + 'static,
     {
-        Dump::start(Arc::clone(&self.0), start).await
+        Dump::start(Arc::clone(&self.ct), start).await
     }
 
     requests! {
@@ -116,7 +129,6 @@ impl Conntrack {
         update(key: FlowKey, changes: Changes) -> (), "Changes the flow at a tuple.";
         delete(key: FlowKey) -> bool, "Deletes the flow at a tuple; false if there is none.";
         flush_all() -> (), "Deletes every flow of the namespace.";
-        flush(filter: Filter) -> Flushed, "Deletes the flows that meet a filter.";
         stats() -> GlobalStats, "How full the table is.";
         stats_per_cpu() -> Vec<PerCpu<CpuStats>>, "What each processor has counted.";
         expectation_stats() -> Vec<PerCpu<ExpectStats>>, "What each processor has counted of expectations.";
@@ -131,13 +143,13 @@ impl Conntrack {
         create_timeout_policy(policy: TimeoutPolicy) -> (), "Creates a timeout policy.";
         replace_timeout_policy(policy: TimeoutPolicy) -> (), "Replaces a timeout policy.";
         delete_timeout_policy(name: PolicyName) -> bool, "Deletes a timeout policy; false if there is none of that name.";
-        delete_unused_timeout_policies() -> (), "Deletes the timeout policies that no rule uses.";
+        delete_unused_timeout_policies() -> u64, "Deletes the timeout policies that no rule uses; how many.";
         helpers() -> Vec<UserHelper>, "The helpers in user space.";
         helper(key: UserHelperKey) -> Option<UserHelper>, "A helper in user space, if there is one.";
         create_helper(helper: UserHelper) -> (), "Creates a helper in user space.";
         upsert_helper(helper: UserHelper) -> (), "Creates a helper in user space, or changes the one that is there.";
         delete_helper(key: UserHelperKey) -> bool, "Deletes a helper in user space; false if there is none.";
-        delete_all_helpers() -> bool, "Deletes the helpers in user space.";
+        delete_all_helpers() -> u64, "Deletes the helpers in user space; how many.";
     }
 
     dumps! {
@@ -192,7 +204,7 @@ impl Conntrack {
     /// # Errors
     /// As [`crate::Conntrack::default_timeouts`], which says more.
     pub async fn default_timeouts(&self, protocol: Protocol) -> Result<Timeouts, Error> {
-        self.run(move |ct| ct.default_timeouts(protocol)).await
+        self.requests.run(move |ct| ct.default_timeouts(protocol)).await
     }
 
     /// Sets a protocol's timeouts where no policy says otherwise.
@@ -201,10 +213,19 @@ impl Conntrack {
     /// As [`crate::Conntrack::set_default_timeouts`], which says more.
     pub async fn set_default_timeouts(&self, timeouts: impl Into<Timeouts>) -> Result<(), Error> {
         let timeouts = timeouts.into();
-        self.run(move |ct| ct.set_default_timeouts(timeouts)).await
+        self.requests.run(move |ct| ct.set_default_timeouts(timeouts)).await
     }
 
-    /// Deletes the flows that meet a filter and for which `predicate` holds; how many.
+    /// Deletes the flows that meet a filter.
+    ///
+    /// # Errors
+    /// As [`crate::Conntrack::flush`], which says more.
+    pub async fn flush(&self, filter: &Filter) -> Result<Flushed, BulkError> {
+        let filter = filter.clone();
+        self.operations.run(move |ct| Ok(ct.flush(&filter))).await?
+    }
+
+    /// Deletes the flows that meet a filter and for which `predicate` returns true.
     ///
     /// # Errors
     /// As [`crate::Conntrack::delete_matching`], which says more.
@@ -212,20 +233,21 @@ impl Conntrack {
         &self,
         filter: &Filter,
         predicate: impl FnMut(&Flow) -> bool + Send + 'static,
-    ) -> Result<u64, Error> {
+    ) -> Result<BulkReport, BulkError> {
         let filter = filter.clone();
-        self.run(move |ct| ct.delete_matching(&filter, predicate)).await
+        self.operations.run(move |ct| Ok(ct.delete_matching(&filter, predicate))).await?
     }
 
-    /// Executes many commands in few sends, and tells the result of each, in order.
+    /// Executes many commands in few sends, and returns the result of each, in order. If the connection fails, its error
+    /// is the last item: see [`Batch`](crate::Batch).
     ///
     /// # Errors
-    /// Those of the commands are in the list; see [`Batch`](crate::Batch) for where the connection itself fails.
-    pub async fn batch<I>(&self, commands: I) -> Result<Vec<Result<(), Error>>, Error>
+    /// [`Error::ShutDown`] if the runtime shuts down.
+    pub async fn batch<I>(&self, commands: I) -> Result<Vec<Result<Outcome, Error>>, Error>
     where
         I: IntoIterator<Item: Borrow<Command>> + Send + 'static,
     {
-        self.run(move |ct| Ok(ct.batch(commands).collect())).await
+        self.operations.run(move |ct| Ok(ct.batch(commands).collect())).await
     }
 }
 

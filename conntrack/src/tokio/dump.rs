@@ -1,5 +1,6 @@
 //! Dumps: a thread reads, the runtime takes.
 
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -7,8 +8,9 @@ use std::vec;
 
 use futures_core::Stream;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 
+use super::connection::joined;
 use crate::error::Error;
 use crate::parts::{Parts, hand_over};
 
@@ -23,6 +25,8 @@ const WAITING: usize = 2;
 pub struct Dump<T> {
     batch: vec::IntoIter<Result<T, Error>>,
     batches: mpsc::Receiver<Vec<Result<T, Error>>>,
+    /// What fills `batches`; gone when it has ended.
+    reader: Option<JoinHandle<()>>,
 }
 
 impl<T: Send + 'static> Dump<T> {
@@ -34,7 +38,7 @@ impl<T: Send + 'static> Dump<T> {
     {
         let (sender, batches) = mpsc::channel(WAITING);
         let (started, has_started) = oneshot::channel();
-        spawn_blocking(move || match start(&ct) {
+        let reader = spawn_blocking(move || match start(&ct) {
             Ok(items) => {
                 // Nobody is waiting any more: then the first part finds nobody either.
                 let _ = started.send(Ok(()));
@@ -42,13 +46,20 @@ impl<T: Send + 'static> Dump<T> {
             }
             Err(error) => drop(started.send(Err(error))),
         });
-        has_started.await.map_err(|_| Error::ShutDown)??;
-        Ok(Self { batch: Vec::new().into_iter(), batches })
+        match has_started.await {
+            Ok(result) => result?,
+            // It panicked, or never ran.
+            Err(_) => return Err(joined(reader.await).err().unwrap_or(Error::ShutDown)),
+        }
+        Ok(Self { batch: Vec::new().into_iter(), batches, reader: Some(reader) })
     }
 }
 
 impl<T> Dump<T> {
-    /// The next item; `None` at the end. Dropping the future loses nothing.
+    /// Waits for the next item; `None` at the end. Dropping the future loses nothing.
+    ///
+    /// # Panics
+    /// If decoding an item did.
     pub async fn next(&mut self) -> Option<Result<T, Error>> {
         std::future::poll_fn(|context| self.poll(context)).await
     }
@@ -58,10 +69,15 @@ impl<T> Dump<T> {
             if let Some(item) = self.batch.next() {
                 return Poll::Ready(Some(item));
             }
-            match ready!(self.batches.poll_recv(context)) {
-                Some(batch) => self.batch = batch.into_iter(),
-                None => return Poll::Ready(None),
+            if let Some(batch) = ready!(self.batches.poll_recv(context)) {
+                self.batch = batch.into_iter();
+                continue;
             }
+            // All was read, unless the reader says otherwise.
+            let Some(reader) = &mut self.reader else { return Poll::Ready(None) };
+            let result = ready!(Pin::new(reader).poll(context));
+            self.reader = None;
+            return Poll::Ready(joined(result).err().map(Err));
         }
     }
 }

@@ -25,13 +25,29 @@
 //! that wait any less on the runtime's thread. So requests run on the runtime's threads for blocking work, where they are
 //! the requests of [`crate::Conntrack`]; only events, which really are waited for, are polled.
 //!
-//! A future that is dropped is no longer waited for. A request that was on its way is executed all the same, and the
-//! connection is free when its answer has been read; a dump that is dropped ends at its next part.
+//! # Many at a time
+//!
+//! Requests on one connection wait in a queue without a thread each: one thread at a time sends them, in the order in
+//! which their futures were first polled. Operations that send several requests ([`batch`](Conntrack::batch),
+//! [`flush`](Conntrack::flush), [`delete_matching`](Conntrack::delete_matching)) have a queue of their own, of which four
+//! run at a time, so that requests do not wait for their end. A [`Dump`] and a call of [`run`](Conntrack::run) each occupy
+//! a thread as long as they last.
+//!
+//! # Dropped futures
+//!
+//! A request whose future is dropped in the queue is not sent. One that was sent is executed, and the connection is free
+//! when its answer has been read. A dump that is dropped ends at its next part.
+//!
+//! # Panics
+//!
+//! If a closure of yours, or the decoding of a struct of yours, panics on another thread, the future that waits for it
+//! panics.
 
 mod connection;
 mod dump;
 mod events;
 mod mirror;
+mod queue;
 
 pub use connection::Conntrack;
 pub use dump::Dump;

@@ -1,4 +1,4 @@
-//! Strings and byte arrays of a limited length, held in place: decoding them allocates nothing.
+//! Strings and byte arrays with a limit. Up to the limit they are held in place: decoding them allocates nothing.
 
 use std::fmt;
 use std::ops::Deref;
@@ -6,11 +6,21 @@ use std::str::FromStr;
 
 use super::{DecodeError, DecodeErrorKind, DecodePayload, EncodePayload, Mode, Wire, Writer};
 
-/// At most `N` bytes, in place.
-#[derive(Clone, Copy)]
-pub struct BoundedBytes<const N: usize> {
-    length: u8,
-    bytes: [u8; N],
+/// Bytes that the kernel limits to `N`.
+///
+/// [`new`](Self::new) refuses more than `N` bytes. Decoding keeps more, so that a newer kernel with a higher limit does
+/// not break an older program: only then does decoding allocate.
+#[derive(Clone)]
+pub struct BoundedBytes<const N: usize>(Held<N>);
+
+#[derive(Clone)]
+enum Held<const N: usize> {
+    InPlace {
+        length: u8,
+        bytes: [u8; N],
+    },
+    /// Received, and longer than `N`.
+    Long(Box<[u8]>),
 }
 
 /// A value that is longer than the kernel's limit for it, or that its terminating NUL would cut short.
@@ -32,31 +42,38 @@ pub enum TooLong {
 
 impl<const N: usize> BoundedBytes<N> {
     /// No bytes.
-    pub const EMPTY: Self = Self { length: 0, bytes: [0; N] };
+    pub const EMPTY: Self = Self(Held::InPlace { length: 0, bytes: [0; N] });
 
     /// Copies `bytes`.
     ///
     /// # Errors
-    /// There are more than `N`.
+    /// [`TooLong::Length`]: there are more than `N`.
     #[inline]
     pub fn new(bytes: &[u8]) -> Result<Self, TooLong> {
         const { assert!(N <= 255, "the length is kept in one byte") };
-        let mut held = Self::EMPTY;
-        match (held.bytes.get_mut(..bytes.len()), u8::try_from(bytes.len())) {
+        let mut held = [0; N];
+        match (held.get_mut(..bytes.len()), u8::try_from(bytes.len())) {
             (Some(place), Ok(length)) => {
                 place.copy_from_slice(bytes);
-                held.length = length;
-                Ok(held)
+                Ok(Self(Held::InPlace { length, bytes: held }))
             }
             _ => Err(TooLong::Length { length: bytes.len(), limit: N }),
         }
+    }
+
+    /// Keeps received bytes, however many they are.
+    fn received(bytes: &[u8]) -> Self {
+        Self::new(bytes).unwrap_or_else(|_| Self(Held::Long(bytes.into())))
     }
 
     /// The bytes.
     #[inline]
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..usize::from(self.length)).unwrap_or_default()
+        match &self.0 {
+            Held::InPlace { length, bytes } => bytes.get(..usize::from(*length)).unwrap_or_default(),
+            Held::Long(bytes) => bytes,
+        }
     }
 }
 
@@ -111,7 +128,7 @@ impl<const N: usize> DecodePayload for BoundedBytes<N> {
     }
 
     fn decode_payload(payload: &[u8], _: Mode) -> Result<Self, DecodeError> {
-        Self::new(payload).map_err(|_| DecodeErrorKind::TooLong { found: payload.len(), limit: N }.into())
+        Ok(Self::received(payload))
     }
 }
 
@@ -122,10 +139,13 @@ impl<const N: usize> EncodePayload for BoundedBytes<N> {
     }
 }
 
-/// A string of at most `N` bytes, in place, which travels with a terminating NUL that `N` does not count.
+/// A string that the kernel limits to `N` bytes. It travels with a terminating NUL, which `N` does not count.
+///
+/// [`new`](Self::new) and parsing refuse more than `N` bytes. Decoding keeps a longer name that a newer kernel sends, and
+/// allocates only for it.
 ///
 /// Kernel strings are bytes, ASCII in practice; [`to_str`](Self::to_str) and `Display` give text.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct NulString<const N: usize>(BoundedBytes<N>);
 
 impl<const N: usize> NulString<N> {
@@ -214,12 +234,9 @@ impl<const N: usize> DecodePayload for NulString<N> {
     }
 
     fn decode_payload(payload: &[u8], _: Mode) -> Result<Self, DecodeError> {
-        let found = payload.len();
         match payload.iter().position(|byte| *byte == 0) {
-            Some(end) => BoundedBytes::new(payload.get(..end).unwrap_or_default())
-                .map(Self)
-                .map_err(|_| DecodeErrorKind::TooLong { found: end, limit: N }.into()),
-            None => Err(DecodeErrorKind::Unterminated { found }.into()),
+            Some(end) => Ok(Self(BoundedBytes::received(payload.get(..end).unwrap_or_default()))),
+            None => Err(DecodeErrorKind::Unterminated { found: payload.len() }.into()),
         }
     }
 }

@@ -150,7 +150,11 @@ impl fmt::Display for DecodeError {
 
 impl fmt::Debug for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "DecodeError({self})")
+        f.debug_struct("DecodeError")
+            .field("path", &self.path().collect::<Vec<_>>())
+            .field("kind", &self.0.kind)
+            .field("offset", &self.0.offset)
+            .finish()
     }
 }
 

@@ -16,6 +16,7 @@
 //! * an attribute without payload is padding, and skipped, where the type has no empty payload: a machine that aligns
 //!   64-bit values puts some in front of them, with the number of `CTA_STATUS`;
 //! * an integer that is longer than its type is read from its first bytes, one that is shorter is an error;
+//! * a string or byte array that is longer than its type's limit is kept whole;
 //! * fewer than four bytes behind the last attribute are ignored.
 //!
 //! In one thing it does not: a length that is less than the header's or goes beyond the end is an error, where the kernel

@@ -36,12 +36,15 @@
 //! All it knows are declarations ([`Schema`]) and the table of [messages](crate::message). It goes no deeper than the
 //! declarations do, whatever the bytes say: nests that are not declared are bytes.
 
+mod byte_order;
 mod datagram;
 mod page;
 mod tree;
 mod value;
 
 use std::fmt;
+
+pub use byte_order::in_host_order;
 
 use crate::codec::Schema;
 use page::Page;
@@ -63,6 +66,7 @@ pub fn dissect<'a>(schema: &'static Schema, bytes: &'a [u8]) -> Dissection<'a> {
 /// Dissects a netlink message of a netfilter socket, or a datagram of several.
 ///
 /// A message with `NLM_F_REQUEST` is one to the kernel, any other one from it. A blank line separates two messages.
+/// Bytes that were captured on a machine of the other byte order go through [`in_host_order`] first.
 pub fn dissect_message(bytes: &[u8]) -> Dissection<'_> {
     Dissection { schema: None, bytes }
 }

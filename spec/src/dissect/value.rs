@@ -61,8 +61,11 @@ fn text(payload: &[u8], limit: Option<usize>) -> Result<String, DecodeErrorKind>
     let end = payload.iter().position(|byte| *byte == 0);
     let text = payload.get(..end.unwrap_or(payload.len())).unwrap_or_default();
     match limit {
-        Some(limit) if text.len() > limit => Err(DecodeErrorKind::TooLong { found: text.len(), limit }),
         Some(_) if end.is_none() => Err(DecodeErrorKind::Unterminated { found: payload.len() }),
+        Some(limit) if text.len() > limit => {
+            let error = DecodeErrorKind::TooLong { found: text.len(), limit };
+            Ok(format!("\"{}\" ({error})", text.escape_ascii()))
+        }
         _ => Ok(format!("\"{}\"", text.escape_ascii())),
     }
 }

@@ -25,8 +25,7 @@
 //!
 //! It follows from the declarations, so that an attribute which is declared has a place in it at once:
 //!
-//! * A struct is an object of its fields, named as in Rust. What is absent is absent; `null` reads as absent too. A field
-//!   that nobody declared is refused.
+//! * A struct is an object of its fields, named as in Rust. What is absent is absent; `null` reads as absent too.
 //! * An enum is an object of its variant, in lower case: `{"tcp": {"state": "ESTABLISHED"}}`.
 //! * A [`Tuple`](crate::Tuple) is one object: `src`, `dst`, `protocol`, and `sport` and `dport` (for GRE, the keys), or
 //!   `icmp_type`, `icmp_code` and `icmp_id`, or the same with `icmpv6_`, or none of these; and `zone`.
@@ -46,6 +45,13 @@
 //!
 //! What is written reads as the same value. The parts have the same forms by themselves, so that a struct of your own
 //! which derives `Serialize` can hold them.
+//!
+//! # Errors
+//!
+//! Reading drops nothing. It fails, and the error names the word, if a field is unknown or given twice, if an object has
+//! fields of two variants (a key with `orig` and `reply`), if a tuple has fields of another protocol, or if a value is
+//! not what its place is for. Names longer than the kernel's limit are read, because a newer kernel may have reported
+//! them; a kernel that does not know them refuses them with `EINVAL`.
 
 #[doc(hidden)]
 pub mod hex;

@@ -1,7 +1,7 @@
 //! From attributes to a value.
 
 use super::node::{Key, Node};
-use super::shape::{self, Shape};
+use super::shape::{self, OTHER, Shape};
 use crate::codec::{Attribute, Decode, Entry, RawAttributes, Schema, SchemaAttribute, Stream, Wire, number};
 use crate::{Labels, TcpFlagBits, words};
 
@@ -15,7 +15,7 @@ pub(super) fn attributes(schema: &'static Schema, bytes: &[u8]) -> Node {
     let undeclared = run.attributes.iter().filter(|attribute| schema.attribute(attribute.number()).is_none());
     let other: Vec<_> = undeclared.map(|attribute| raw(attribute.kind(), attribute.payload())).collect();
     if !other.is_empty() {
-        fields.push((Key::Borrowed("other"), Node::List(other)));
+        fields.push((Key::Borrowed(OTHER), Node::List(other)));
     }
     Node::Map(fields)
 }

@@ -6,6 +6,9 @@ use super::node::Key;
 use crate::codec::{Entry, Name, Schema, SchemaAttribute, Wire};
 use crate::{Family, Protocol, words};
 
+/// The field of attributes that are not declared.
+pub(super) const OTHER: &str = "other";
+
 /// How the payload of an attribute reads.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Shape {
@@ -56,6 +59,15 @@ pub(super) fn field(name: &'static str) -> Key {
     } else {
         Cow::Borrowed(name)
     }
+}
+
+/// The variant of a choice that an entry is of: `Ports` for `Ports.src`.
+pub(super) fn variant(entry: &Entry) -> &'static str {
+    let field = match entry {
+        Entry::Attribute(attribute) => attribute.field,
+        Entry::Flatten { field, .. } => field,
+    };
+    field.split('.').next().unwrap_or_default()
 }
 
 /// The field of the attribute with this name, in `schema` or below it.

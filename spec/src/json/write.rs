@@ -5,12 +5,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::hex;
 use super::node::{Key, Node};
-use super::shape::{self, Shape};
+use super::shape::{self, OTHER, Shape};
 use crate::codec::{
-    ByteOrder, Decode, EncodeError, Entry, NLA_F_NESTED, NLA_TYPE_MASK, Name, RawAttribute, RawAttributes, Schema,
-    SchemaAttribute, Wire, Writer, number,
+    self, ByteOrder, Decode, EncodeError, Entry, NLA_F_NESTED, NLA_TYPE_MASK, Name, RawAttribute, RawAttributes,
+    Schema, SchemaAttribute, Wire, Writer, number,
 };
-use crate::{Labels, TcpFlagBits, words};
+use crate::{L4, Labels, TcpFlagBits, TupleProto, words};
 
 /// A value that is not what its place is for. Printed: `orig.src: "10.0.0" is not an IP address`.
 #[derive(Debug)]
@@ -22,7 +22,11 @@ pub(super) struct Misfit {
 
 impl Misfit {
     fn new(node: &Node, expected: impl fmt::Display) -> Self {
-        Self { path: Vec::new(), wrong: format!("{} is not {expected}", node.describe()) }
+        Self::of(format!("{} is not {expected}", node.describe()))
+    }
+
+    fn of(wrong: String) -> Self {
+        Self { path: Vec::new(), wrong }
     }
 
     fn within(mut self, key: &Key) -> Self {
@@ -43,7 +47,7 @@ impl fmt::Display for Misfit {
 
 impl From<EncodeError> for Misfit {
     fn from(error: EncodeError) -> Self {
-        Self { path: Vec::new(), wrong: error.to_string() }
+        Self::of(error.to_string())
     }
 }
 
@@ -53,17 +57,21 @@ pub(super) fn attributes(schema: &'static Schema, node: &Node) -> Result<Vec<u8>
     let mut bytes = Vec::new();
     object.write(schema, &mut bytes)?;
     if schema.keeps_undeclared
-        && let Some(node) = object.take("other")
+        && let Some(node) = object.take(OTHER)
     {
-        undeclared(schema, node, &mut bytes).map_err(|misfit| misfit.within(&Key::Borrowed("other")))?;
+        undeclared(schema, node, &mut bytes).map_err(|misfit| misfit.within(&Key::Borrowed(OTHER)))?;
     }
     object.finish(schema.name)?;
     Ok(bytes)
 }
 
-/// Appends the attributes of a list, none of which `schema` may declare: of two the last one would count.
+/// Appends the attributes of a list. `schema` may declare none of them, since decoding keeps the last of two; a choice
+/// keeps one.
 fn undeclared(schema: &'static Schema, node: &Node, bytes: &mut Vec<u8>) -> Result<(), Misfit> {
     let Node::List(attributes) = node else { return Err(Misfit::new(node, "a list")) };
+    if schema.choice && attributes.len() != 1 {
+        return Err(Misfit::of(format!("a list of {} is not a list of one attribute", attributes.len())));
+    }
     for attribute in attributes {
         let attribute = raw(attribute)?;
         if let Some(declared) = schema.attribute(attribute.kind & NLA_TYPE_MASK) {
@@ -89,6 +97,11 @@ struct Field<'a> {
 impl<'a> Object<'a> {
     fn new(node: &'a Node, expected: &str) -> Result<Self, Misfit> {
         let Node::Map(given) = node else { return Err(Misfit::new(node, expected)) };
+        for (at, (key, _)) in given.iter().enumerate() {
+            if given.iter().take(at).any(|(before, _)| before == key) {
+                return Err(Misfit::of(format!("{key:?} is given twice")));
+            }
+        }
         // Null is absence.
         let present = given.iter().filter(|(_, node)| *node != Node::Null);
         Ok(Self { fields: present.map(|(key, node)| Field { key, node, used: false }).collect() })
@@ -108,16 +121,79 @@ impl<'a> Object<'a> {
         Some(field.node)
     }
 
+    /// The first field that `entry` declares and the object has.
+    fn first_of(&self, entry: &'static Entry) -> Option<Key> {
+        let has = |key: &Key| self.fields.iter().any(|field| field.key == key);
+        match entry {
+            Entry::Attribute(declared) => match declared.wire {
+                Wire::Nest(schema) if shape::is_spread(schema) => {
+                    schema.entries.iter().find_map(|entry| self.first_of(entry))
+                }
+                _ => Some(shape::key(declared)).filter(has),
+            },
+            Entry::Flatten { schema, .. } if shape::is_spread(schema) => {
+                schema.entries.iter().find_map(|entry| self.first_of(entry))
+            }
+            Entry::Flatten { field, .. } => Some(shape::field(field)).filter(has),
+        }
+    }
+
+    /// Checks that the object has fields of one variant only: decoding would keep one of two and drop the other.
+    fn check_choice(&self, schema: &'static Schema) -> Result<(), Misfit> {
+        let mut chosen: Option<(&str, Key)> = None;
+        for entry in schema.entries {
+            let (Some(key), variant) = (self.first_of(entry), shape::variant(entry)) else { continue };
+            match &chosen {
+                Some((before, first)) if *before != variant => {
+                    return Err(Misfit::of(format!("{first:?} and {key:?} exclude each other")));
+                }
+                Some(_) => {}
+                None => chosen = Some((variant, key)),
+            }
+        }
+        match chosen {
+            Some((_, first)) if self.fields.iter().any(|field| field.key == OTHER && schema.keeps_undeclared) => {
+                Err(Misfit::of(format!("{first:?} and {OTHER:?} exclude each other")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks that the ports or identifiers of a tuple are those of its protocol.
+    fn check_protocol(&self, bytes: &[u8]) -> Result<(), Misfit> {
+        // What cannot be decoded is explained where the whole object is.
+        let Ok(TupleProto { num, l4: Some(l4) }) = codec::decode(bytes) else { return Ok(()) };
+        let key = L4::SCHEMA.entries.iter().find_map(|entry| self.first_of(entry));
+        match key {
+            Some(key) if !l4.may_be_of(num) => Err(Misfit::of(format!("{key:?} is not a field of protocol {num}"))),
+            _ => Ok(()),
+        }
+    }
+
     /// Appends the attributes that `schema` declares and the object has.
     fn write(&mut self, schema: &'static Schema, bytes: &mut Vec<u8>) -> Result<(), Misfit> {
+        if schema.choice {
+            self.check_choice(schema)?;
+        }
+        self.write_entries(schema, bytes)?;
+        if schema.name == TupleProto::SCHEMA.name { self.check_protocol(bytes) } else { Ok(()) }
+    }
+
+    fn write_entries(&mut self, schema: &'static Schema, bytes: &mut Vec<u8>) -> Result<(), Misfit> {
         for entry in schema.entries {
             match entry {
                 Entry::Attribute(declared) => self.write_attribute(declared, schema, bytes)?,
                 Entry::Flatten { schema, .. } if shape::is_spread(schema) => self.write(schema, bytes)?,
-                Entry::Flatten { field, schema, .. } => {
+                Entry::Flatten { field, schema, required } => {
                     let key = shape::field(field);
                     if let Some(node) = self.take(&key) {
-                        bytes.extend(attributes(schema, node).map_err(|misfit| misfit.within(&key))?);
+                        let inner = attributes(schema, node).map_err(|misfit| misfit.within(&key))?;
+                        if inner.is_empty() && !required {
+                            // It would be read as absent.
+                            let wrong = format!("an object without fields is not {}", schema.name);
+                            return Err(Misfit::of(wrong).within(&key));
+                        }
+                        bytes.extend(inner);
                     }
                 }
             }
@@ -219,7 +295,7 @@ pub(super) fn payload(shape: Shape, node: &Node, selected: Option<&'static Schem
             Wire::Named { of, type_name, names, prefix, bits } => {
                 let (size, order) = of.integer().ok_or_else(|| Misfit::new(node, "a number"))?;
                 let number =
-                    if bits { bit_value(names, prefix, node)? } else { value(type_name, names, prefix, node)? };
+                    if bits { bit_value(names, prefix, size, node)? } else { value(type_name, names, prefix, node)? };
                 unsigned(&number, size, order)
             }
             Wire::Ipv4 => address::<Ipv4Addr>(node, "an IPv4 address").map(|address| address.octets().to_vec()),
@@ -228,10 +304,12 @@ pub(super) fn payload(shape: Shape, node: &Node, selected: Option<&'static Schem
                 IpAddr::V4(address) => address.octets().to_vec(),
                 IpAddr::V6(address) => address.octets().to_vec(),
             }),
-            Wire::Text { max } => text(node, max),
+            Wire::Text { .. } => text(node),
             Wire::Nest(schema) => attributes(schema, node),
             Wire::Selected { .. } => attributes(selected.unwrap_or(RawAttributes::SCHEMA), node),
-            Wire::Bytes { .. } | Wire::Layout { .. } | Wire::Padding => unhex(node),
+            Wire::Bytes { min, max } if max == Some(min) => unhex_exactly(node, min),
+            Wire::Layout { size, .. } => unhex_exactly(node, size),
+            Wire::Bytes { .. } | Wire::Padding => unhex(node),
         },
     }
 }
@@ -278,16 +356,24 @@ fn value(type_name: &str, names: &'static [Name], prefix: &str, node: &Node) -> 
     found.map(Node::Unsigned).ok_or_else(|| Misfit::new(node, format_args!("a {type_name}")))
 }
 
-/// The bits of a list of words.
-fn bit_value(names: &'static [Name], prefix: &str, node: &Node) -> Result<Node, Misfit> {
+/// The bits of a list of words, in `size` bytes.
+fn bit_value(names: &'static [Name], prefix: &str, size: usize, node: &Node) -> Result<Node, Misfit> {
     let Node::List(words) = node else { return Err(Misfit::new(node, "a list of names")) };
-    let bit = |word: &Node| {
-        let Node::Text(text) = word else { return None };
-        let known = names.iter().find(|name| words::word(name, prefix) == text);
-        known.map(|name| name.value).or_else(|| u64::from_str_radix(text.strip_prefix("0x")?, 16).ok())
-    };
-    let bits = words.iter().map(|word| bit(word).ok_or_else(|| Misfit::new(word, "the name of a bit")));
-    bits.reduce(|all, bit| Ok(all? | bit?)).unwrap_or(Ok(0)).map(Node::Unsigned)
+    let mut all = 0;
+    for word in words {
+        let known = |text: &str| names.iter().find(|name| words::word(name, prefix) == text).map(|name| name.value);
+        let bits = match word {
+            Node::Text(text) => known(text).or_else(|| words::hex(text)),
+            _ => None,
+        };
+        let bits = bits.ok_or_else(|| Misfit::new(word, "the name of a bit"))?;
+        let width = 8 * size;
+        if u32::try_from(width).is_ok_and(|width| bits.checked_shr(width).is_some_and(|above| above != 0)) {
+            return Err(Misfit::new(word, format_args!("a bit of {width}")));
+        }
+        all |= bits;
+    }
+    Ok(Node::Unsigned(all))
 }
 
 fn tcp_flags(node: &Node) -> Result<u8, Misfit> {
@@ -322,8 +408,8 @@ fn address<T: std::str::FromStr>(node: &Node, expected: &'static str) -> Result<
     }
 }
 
-/// A text and its NUL.
-fn text(node: &Node, max: Option<usize>) -> Result<Vec<u8>, Misfit> {
+/// A text and its NUL. It may be longer than this library's limit, if a newer kernel sent it.
+fn text(node: &Node) -> Result<Vec<u8>, Misfit> {
     let mut bytes = match node {
         Node::Text(text) => text.as_bytes().to_vec(),
         Node::List(bytes) => bytes
@@ -339,11 +425,14 @@ fn text(node: &Node, max: Option<usize>) -> Result<Vec<u8>, Misfit> {
     if bytes.contains(&0) {
         return Err(Misfit::new(node, "a text without a NUL"));
     }
-    if let Some(max) = max.filter(|max| bytes.len() > *max) {
-        return Err(Misfit::new(node, format_args!("a text of at most {max} bytes")));
-    }
     bytes.push(0);
     Ok(bytes)
+}
+
+/// Bytes of which decoding would ignore those behind the first `size`.
+fn unhex_exactly(node: &Node, size: usize) -> Result<Vec<u8>, Misfit> {
+    let bytes = unhex(node)?;
+    if bytes.len() == size { Ok(bytes) } else { Err(Misfit::new(node, format_args!("{size} bytes in hex"))) }
 }
 
 fn unhex(node: &Node) -> Result<Vec<u8>, Misfit> {

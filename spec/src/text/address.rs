@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 ///
 /// It differs from Rust's in one thing: an IPv6 address whose first 96 bits are 0, and not the following 16, ends in
 /// an IPv4 address (`::10.0.0.1`).
-pub(super) struct Address(pub(super) IpAddr);
+pub(crate) struct Address(pub(crate) IpAddr);
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

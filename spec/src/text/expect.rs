@@ -18,7 +18,7 @@ impl fmt::Display for Expect {
             write!(f, " {}", self.flags)?;
         }
         write!(f, " class={}", self.class)?;
-        self.helper.map_or(Ok(()), |helper| write!(f, " helper={helper}"))
+        self.helper.as_ref().map_or(Ok(()), |helper| write!(f, " helper={helper}"))
     }
 }
 

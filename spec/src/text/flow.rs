@@ -7,16 +7,17 @@ use super::LabelNames;
 use super::line::{Line, Options};
 use crate::Flow;
 
-/// A flow as text, with what conntrack(8)'s option `-o` adds. [`Flow::display`] makes one.
+/// Prints a flow, with what conntrack(8)'s option `-o` adds. [`Flow::display`] makes one.
 ///
 /// A line is what `conntrack -L` (1.4.7) prints, byte for byte, with these differences:
 ///
-/// * `delta-time=`, the seconds a flow has lived, needs the time, which has to be [given](Self::now) as long as the
-///   flow lives; without it, it is left out;
-/// * moments are in UTC, there in local time;
-/// * a state without a name is a number, there `NONE`.
+/// * The tool prints `delta-time=`, the seconds since the flow began, if the kernel takes times
+///   (`nf_conntrack_timestamp`). Here a flow that still lives has it only if [`now`](Self::now) says what time it is: a
+///   flow may be printed long after it was read. A `DESTROY` event has both times, and always prints it.
+/// * Moments are in UTC. The tool prints local time.
+/// * A state without a name is a number. The tool prints `NONE`.
 ///
-/// The line of `conntrack -E` is that of an event, which the crate `conntrack` has.
+/// `conntrack -E` prints events, which are types of the crate `conntrack`.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "it only prints when it is displayed"]
 pub struct FlowText<'a> {
@@ -25,7 +26,8 @@ pub struct FlowText<'a> {
 }
 
 impl Flow {
-    /// The flow as conntrack(8) prints it. `Display` of the flow itself is this without further options.
+    /// Prints the flow as conntrack(8) does, apart from [three differences](FlowText). `Display` of the flow itself is
+    /// this without further options, and so without the `delta-time=` of a flow that still lives.
     ///
     /// ```
     /// use conntrack_spec::{Flow, codec};
@@ -61,7 +63,7 @@ impl<'a> FlowText<'a> {
         self
     }
 
-    /// Says what time it is, for the `delta-time=` of flows that still live.
+    /// Says what time it is: adds `delta-time=` to a flow that still lives, if the kernel took its time.
     pub fn now(mut self, now: SystemTime) -> Self {
         self.options.now = Some(now);
         self
@@ -81,7 +83,7 @@ impl fmt::Display for FlowText<'_> {
 }
 
 impl fmt::Display for Flow {
-    /// The line of `conntrack -L`: see [`FlowText`].
+    /// Prints the line of `conntrack -L` without `delta-time=`, unless the flow has ended: see [`FlowText`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.display().fmt(f)
     }
@@ -101,7 +103,7 @@ impl<'a> From<&'a Flow> for Line<'a> {
             sec_ctx: flow.sec_ctx.as_ref(),
             zone: flow.zone,
             timestamp: flow.timestamp,
-            help: flow.help.as_ref(),
+            helper: flow.help.as_ref().map(|help| &help.name),
             use_count: flow.use_count,
             id: Some(flow.id),
             labels: flow.labels,

@@ -7,7 +7,7 @@ use super::LabelNames;
 use super::time::{Utc, seconds};
 use super::tuple::Ends;
 use crate::{
-    Counters, Family, FlowId, Help, Labels, Nanoseconds, ProtoInfo, SecCtx, Seconds, Status, Timestamp, Tuple,
+    Counters, Family, FlowId, HelperName, Labels, Nanoseconds, ProtoInfo, SecCtx, Seconds, Status, Timestamp, Tuple,
 };
 
 /// What a line can say of a flow, whether the flow exists or is to be created.
@@ -24,7 +24,7 @@ pub(super) struct Line<'a> {
     pub(super) sec_ctx: Option<&'a SecCtx>,
     pub(super) zone: Option<u16>,
     pub(super) timestamp: Option<Timestamp>,
-    pub(super) help: Option<&'a Help>,
+    pub(super) helper: Option<&'a HelperName>,
     pub(super) use_count: Option<u32>,
     pub(super) id: Option<FlowId>,
     pub(super) labels: Option<Labels>,
@@ -54,8 +54,8 @@ impl Line<'_> {
             write!(f, " zone={zone}")?;
         }
         self.write_times(f, options)?;
-        if let Some(help) = self.help {
-            write!(f, " helper={}", help.name)?;
+        if let Some(helper) = self.helper {
+            write!(f, " helper={helper}")?;
         }
         if let Some(count) = self.use_count {
             write!(f, " use={count}")?;

@@ -13,7 +13,8 @@
 //! # Ok::<(), std::net::AddrParseError>(())
 //! ```
 //!
-//! Nothing is allocated for it, and nothing but the value decides what is printed: no clock, no time zone, no file.
+//! Printing allocates nothing. Only the value decides what is printed: no clock, no time zone, no file. So a flow that
+//! still lives prints without conntrack(8)'s `delta-time=`, unless [`FlowText::now`] says what time it is.
 
 mod address;
 mod expect;
@@ -29,6 +30,7 @@ mod time;
 mod tuple;
 mod word;
 
+pub(crate) use address::Address;
 pub use flow::FlowText;
 pub use label_names::LabelNames;
 pub use parse::{TextError, TextErrorKind, Word, Words};

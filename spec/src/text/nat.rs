@@ -10,14 +10,15 @@ impl fmt::Display for Nat {
     /// As iptables(8) takes it behind `--to-source`: `192.0.2.1`, `192.0.2.1-192.0.2.9:1024-2047`,
     /// `[2001:db8::1]:80`; `:80` if only the port is translated, nothing if nothing is.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ports = self.ports.filter(|ports| *ports != NatPorts::default());
         if let Some(min) = self.min {
-            write_host(f, min, self.ports.is_some())?;
+            write_host(f, min, ports.is_some())?;
         }
         if let Some(max) = self.max {
             f.write_str("-")?;
-            write_host(f, max, self.ports.is_some())?;
+            write_host(f, max, ports.is_some())?;
         }
-        self.ports.map_or(Ok(()), |ports| write!(f, ":{ports}"))
+        ports.map_or(Ok(()), |ports| write!(f, ":{ports}"))
     }
 }
 
@@ -30,9 +31,12 @@ fn write_host(f: &mut fmt::Formatter<'_>, address: IpAddr, with_port: bool) -> f
 }
 
 impl fmt::Display for NatPorts {
-    /// `80` or `1024-2047`.
+    /// Prints `80` or `1024-2047`; nothing for no port.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.min)?;
-        self.max.map_or(Ok(()), |max| write!(f, "-{max}"))
+        match (self.min, self.max) {
+            (None, None) => Ok(()),
+            (Some(min), None) => write!(f, "{min}"),
+            (min, Some(max)) => write!(f, "{}-{max}", min.unwrap_or(0)),
+        }
     }
 }

@@ -30,7 +30,7 @@ impl<'a> From<&'a NewFlow> for Line<'a> {
             sec_ctx: None,
             zone: flow.zone,
             timestamp: None,
-            help: flow.help.as_ref(),
+            helper: flow.help.as_ref().map(|help| &help.name),
             use_count: None,
             id: None,
             labels: flow.labels.map(|labels| labels.value),

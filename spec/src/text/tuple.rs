@@ -6,14 +6,20 @@ use super::address::Address;
 use crate::{L4, Protocol, Tuple};
 
 impl fmt::Display for Tuple {
-    /// `tcp src=10.0.0.1 dst=10.0.0.2 sport=40000 dport=80`, and ` zone=7` if it has a zone.
+    /// Prints `tcp src=10.0.0.1 dst=10.0.0.2 sport=40000 dport=80`, and ` zone=7` if the tuple has a zone.
+    ///
+    /// Ports and identifiers are those that the tuple has. The line of a flow goes by the protocol instead, as
+    /// conntrack(8) does, and prints 0 for ports that a DCCP flow does not have since Linux 6.17.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.protocol(), Ends(self))?;
+        write!(f, "{} src={} dst={}", self.protocol(), Address(self.src()), Address(self.dst()))?;
+        if let Some(l4) = self.proto.l4 {
+            write_l4(f, l4, self.protocol())?;
+        }
         self.zone.map_or(Ok(()), |zone| write!(f, " zone={zone}"))
     }
 }
 
-/// Addresses, and ports or what the protocol has instead. Not the zone.
+/// Prints the addresses and ports of a line as conntrack(8) does. Not the zone.
 pub(super) struct Ends<'a>(pub(super) &'a Tuple);
 
 impl fmt::Display for Ends<'_> {
@@ -29,28 +35,23 @@ impl fmt::Display for NamedEnds<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(prefix, tuple) = self;
         write!(f, "{prefix}src={} {prefix}dst={}", Address(tuple.src()), Address(tuple.dst()))?;
-        // conntrack(8) goes by the protocol, and prints 0 for what is not there: DCCP has no ports since Linux 6.17.
-        match tuple.protocol() {
-            Protocol::ICMP | Protocol::ICMPV6 => {
-                let (kind, code, id) = match tuple.proto.l4 {
-                    Some(L4::Icmp { id, kind, code } | L4::Icmpv6 { id, kind, code }) => (kind, code, id),
-                    _ => (0, 0, 0),
-                };
-                write!(f, " type={kind} code={code} id={id}")
-            }
-            Protocol::GRE => {
-                let (src, dst) = ports(tuple);
-                write!(f, " srckey={src:#x} dstkey={dst:#x}")
-            }
-            protocol if protocol.has_ports() || protocol == Protocol::DCCP => {
-                let (src, dst) = ports(tuple);
-                write!(f, " sport={src} dport={dst}")
-            }
-            _ => Ok(()),
-        }
+        // conntrack(8) goes by the protocol, and prints 0 for what is not there.
+        let protocol = tuple.protocol();
+        let l4 = match (protocol, tuple.proto.l4) {
+            (Protocol::ICMP | Protocol::ICMPV6, Some(l4 @ (L4::Icmp { .. } | L4::Icmpv6 { .. }))) => l4,
+            (Protocol::ICMP | Protocol::ICMPV6, _) => L4::Icmp { id: 0, kind: 0, code: 0 },
+            _ if !protocol.has_ports() && protocol != Protocol::DCCP => return Ok(()),
+            (_, Some(l4 @ L4::Ports { .. })) => l4,
+            (_, _) => L4::Ports { src: 0, dst: 0 },
+        };
+        write_l4(f, l4, protocol)
     }
 }
 
-fn ports(tuple: &Tuple) -> (u16, u16) {
-    (tuple.src_port().unwrap_or_default(), tuple.dst_port().unwrap_or_default())
+fn write_l4(f: &mut fmt::Formatter<'_>, l4: L4, protocol: Protocol) -> fmt::Result {
+    match l4 {
+        L4::Ports { src, dst } if protocol == Protocol::GRE => write!(f, " srckey={src:#x} dstkey={dst:#x}"),
+        L4::Ports { src, dst } => write!(f, " sport={src} dport={dst}"),
+        L4::Icmp { id, kind, code } | L4::Icmpv6 { id, kind, code } => write!(f, " type={kind} code={code} id={id}"),
+    }
 }

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use conntrack::bpf::Program;
 use conntrack::codec::decode;
 use conntrack::netlink::NLM_F_MULTI;
-use conntrack::{Family, Filter, Flow, L4, Protocol, Status, TcpState, Tuple};
+use conntrack::{Family, Filter, Flow, KernelVersion, L4, Protocol, Status, TcpState, Tuple, UsageError};
 use conntrack_tests::bpf::{Run, check, longest_filter, run};
 use conntrack_tests::captures;
 use conntrack_tests::generate::{fixed, message};
@@ -68,8 +68,13 @@ impl Criterion {
     }
 }
 
+/// A filter of all of these, but for those that contradict a later one.
 fn filter(criteria: &[Criterion]) -> Filter {
-    criteria.iter().fold(Filter::new(), |filter, criterion| criterion.add(filter))
+    criteria.iter().rev().fold(Filter::new(), |filter, criterion| {
+        let more = criterion.add(filter.clone());
+        let contradicts = matches!(more.plan_dump(KernelVersion::OLDEST), Err(UsageError::Contradiction(_)));
+        if contradicts { filter } else { more }
+    })
 }
 
 /// Anything, of one family.

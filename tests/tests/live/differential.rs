@@ -169,7 +169,7 @@ fn flow_fields(flow: &Flow) -> Fields {
     if let Some(times) = flow.timestamp {
         put("independent/timestamp/start", times.start.0.to_string());
     }
-    if let Some(help) = flow.help {
+    if let Some(help) = &flow.help {
         put("helper", help.name.to_string());
     }
     fields
@@ -258,7 +258,7 @@ fn expect_fields(expect: &Expect) -> Fields {
         fields.insert(format!("meta/{name}"), String::new());
     }
     fields.insert("meta/class".to_owned(), expect.class.to_string());
-    if let Some(helper) = expect.helper {
+    if let Some(helper) = &expect.helper {
         fields.insert("meta/helper-name".to_owned(), helper.to_string());
     }
     fields
@@ -272,9 +272,8 @@ fn expectations_in_xml_and_text(_: &Sandbox) -> Outcome {
         let master = NewFlow::tcp((client, port).into(), (server, 5060).into()).help("sip".parse::<HelperName>()?);
         ct.create(&master)?;
         let tuple = Tuple::udp((server, 0).into(), (client, port).into());
-        let mut expect = NewExpect::from_any_port(tuple, master.orig);
-        expect.flags = Some(ExpectFlags::PERMANENT | ExpectFlags::INACTIVE);
-        expect.class = Some(1);
+        let flags = ExpectFlags::PERMANENT | ExpectFlags::INACTIVE;
+        let expect = NewExpect::from_any_port(tuple, master.orig).flags(flags).class("sip".parse()?, 1);
         ct.create_expectation(&expect)?;
         ct.create_expectation(&NewExpect::exactly(Tuple::udp((server, 7).into(), (client, 9).into()), master.orig))?;
     }

@@ -7,7 +7,7 @@ use conntrack::sandbox::{Namespace, Sandbox};
 use conntrack::uapi::{IPCTNL_MSG_EXP_DELETE, IPCTNL_MSG_EXP_NEW, NFNL_SUBSYS_CTNETLINK_EXP};
 use conntrack::{
     Capability, Changes, Command, Conntrack, Error, Event, Events, ExpectTuples, Family, Filter, FlowId, Groups,
-    NewExpect, NewFlow, Origin, Status, TcpState, Tuple,
+    NewExpect, NewFlow, Origin, Report, Status, TcpState, Tuple,
 };
 use rustix::net::netlink::{NETFILTER, SocketAddrNetlink};
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
@@ -52,7 +52,7 @@ fn drain(events: &mut Events) -> Result<Vec<Event>, Error> {
 
 fn create(ct: &Conntrack, ports: std::ops::Range<u16>) -> Outcome {
     let count = u64::try_from(ports.len())?;
-    same!(ct.batch(ports.map(|port| Command::Create(udp(port)))).run()?, count);
+    same!(ct.batch(ports.map(|port| Command::Create(udp(port)))).run()?.into_result()?, count);
     Ok(())
 }
 
@@ -350,7 +350,7 @@ fn one_undecodable_message_is_not_the_end(_: &Sandbox) -> Outcome {
     ct.create(&udp(1))?;
     ct.create(&udp(2).zone(9))?;
     let Some(Err(Error::Undecodable(undecodable))) = events.next() else { return Err("decoded".into()) };
-    same!(undecodable.reason.to_string(), "decoding a message: missing CTA_ZONE (at byte 0)");
+    same!(Report(&undecodable.reason).to_string(), "decoding a message: missing CTA_ZONE (at byte 0)");
     let length = undecodable.bytes.first_chunk().map(|length| u32::from_ne_bytes(*length));
     same!(length.map(usize::try_from).transpose()?, Some(undecodable.bytes.len()));
     same!(undecodable.origin.port, ct.port());

@@ -79,7 +79,7 @@ fn creates_what_was_asked(_: &Sandbox) -> Outcome {
         .flags(ExpectFlags::PERMANENT | ExpectFlags::INACTIVE)
         .nat(FlowDirection::REPLY, saved)
         .function("nat-follow-master".parse()?)
-        .class(0);
+        .class(helper("ftp"), 0);
     ct.create_expectation(&new)?;
 
     let found = only(&ct)?;
@@ -127,7 +127,7 @@ fn creates_every_protocol(_: &Sandbox) -> Outcome {
         (Tuple::generic(Protocol::ESP, server, client), 2),
     ];
     for (tuple, class) in tuples {
-        ct.create_expectation(&NewExpect::exactly(tuple, master.orig).class(class))?;
+        ct.create_expectation(&NewExpect::exactly(tuple, master.orig).class(helper("sip"), class))?;
     }
     let found: Vec<Expect> = ct.expectations()?.collect::<Result<_, _>>()?;
     same!(found.len(), tuples.len());
@@ -160,9 +160,9 @@ fn dumps_by_master(_: &Sandbox) -> Outcome {
         ct.create(flow)?;
     }
     for port in 1..=3 {
-        ct.create_expectation(&NewExpect::from_any_port(udp(port), full.orig).class(1))?;
+        ct.create_expectation(&NewExpect::from_any_port(udp(port), full.orig).class(helper("sip"), 1))?;
     }
-    ct.create_expectation(&NewExpect::from_any_port(udp(4), zoned.orig).class(1).zone(7))?;
+    ct.create_expectation(&NewExpect::from_any_port(udp(4), zoned.orig).class(helper("sip"), 1).zone(7))?;
 
     let of = |master: &FlowKey| -> Result<Vec<u16>, Error> {
         let mut ports: Vec<u16> = ct
@@ -183,7 +183,7 @@ fn dumps_by_master(_: &Sandbox) -> Outcome {
     // The key of a flow that a dump reported, one whose zone covers one direction included.
     let half = NewFlow::new(sip(5070).orig.in_zone(9)).reply(sip(5070).reply).help(helper("sip"));
     ct.create(&half)?;
-    ct.create_expectation(&NewExpect::from_any_port(udp(5), sip(5070).orig).class(1).zone(9))?;
+    ct.create_expectation(&NewExpect::from_any_port(udp(5), sip(5070).orig).class(helper("sip"), 1).zone(9))?;
     for flow in ct.dump()? {
         let flow = flow?;
         let expected: &[u16] = match (flow.orig.src_port(), flow.zone, flow.orig.zone) {
@@ -207,7 +207,7 @@ fn dumps_into_a_projection(_: &Sandbox) -> Outcome {
     }
     let ct = Conntrack::open()?;
     ct.create(&sip(5060))?;
-    ct.create_expectation(&NewExpect::from_any_port(udp(1), sip(5060).orig).class(2))?;
+    ct.create_expectation(&NewExpect::from_any_port(udp(1), sip(5060).orig).class(helper("sip"), 2))?;
     let classes: Vec<Class> = ct.expectations_as::<Class>()?.collect::<Result<_, _>>()?;
     same!(classes, vec![Class { class: 2 }]);
     Ok(())
@@ -235,13 +235,13 @@ fn gets_by_packet_and_by_id(_: &Sandbox) -> Outcome {
 fn updates_the_timeout_only(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
     ct.create(&sip(5060))?;
-    let new = NewExpect::from_any_port(udp(1), sip(5060).orig).class(2).flags(ExpectFlags::PERMANENT);
+    let new = NewExpect::from_any_port(udp(1), sip(5060).orig).class(helper("sip"), 2).flags(ExpectFlags::PERMANENT);
     ct.create_expectation(&new)?;
     let before = only(&ct)?;
     ct.update_expectation_timeout(&ExpectUpdate::new(new.tuples, Duration::from_secs(1000)))?;
     let after = only(&ct)?;
     holds!((990..=1000).contains(&after.timeout.0), "{:?}", after.timeout);
-    same!(Expect { timeout: before.timeout, ..after }, before);
+    same!(Expect { timeout: before.timeout, ..after.clone() }, before);
     // What was reported says enough.
     ct.update_expectation_timeout(&ExpectUpdate::new(ExpectTuples::from(&after), Seconds(50)))?;
     holds!((40..=50).contains(&only(&ct)?.timeout.0));
@@ -259,7 +259,7 @@ fn deletes_only_the_expectation_it_means(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
     ct.create(&sip(5060))?;
     for port in 1..=3 {
-        ct.create_expectation(&NewExpect::from_any_port(udp(port), sip(5060).orig).class(1))?;
+        ct.create_expectation(&NewExpect::from_any_port(udp(port), sip(5060).orig).class(helper("sip"), 1))?;
     }
     let first = ct.get_expectation(&udp(1).into())?.ok_or("not there")?;
     let wrong = ExpectId(first.id.0.map(|byte| !byte));
@@ -281,8 +281,8 @@ fn deletes_those_of_a_helper(_: &Sandbox) -> Outcome {
     for master in [sip(5060), sip(5061), ftp(40000)] {
         ct.create(&master)?;
     }
-    ct.create_expectation(&NewExpect::from_any_port(udp(1), sip(5060).orig).class(1))?;
-    ct.create_expectation(&NewExpect::from_any_port(udp(2), sip(5061).orig).class(1))?;
+    ct.create_expectation(&NewExpect::from_any_port(udp(1), sip(5060).orig).class(helper("sip"), 1))?;
+    ct.create_expectation(&NewExpect::from_any_port(udp(2), sip(5061).orig).class(helper("sip"), 1))?;
     ct.create_expectation(&NewExpect::from_any_port(tcp(3), ftp(40000).orig))?;
     for absent in ["irc", "", "si", "no-such-helper"] {
         ct.delete_expectations_of_helper(&helper(absent))?;
@@ -298,7 +298,7 @@ fn flushes(_: &Sandbox) -> Outcome {
     ct.flush_expectations()?;
     ct.create(&sip(5060))?;
     ct.create(&ftp(40000).zone(3))?;
-    ct.create_expectation(&NewExpect::from_any_port(udp(1), sip(5060).orig).class(1))?;
+    ct.create_expectation(&NewExpect::from_any_port(udp(1), sip(5060).orig).class(helper("sip"), 1))?;
     ct.create_expectation(&NewExpect::from_any_port(tcp(2), ftp(40000).orig).zone(3))?;
     same!(ports(&ct)?, BTreeSet::from([1, 2]));
     ct.flush_expectations()?;
@@ -311,10 +311,10 @@ fn too_many_evict_the_oldest(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
     ct.create(&sip(5060))?;
     for port in 1..=6 {
-        ct.create_expectation(&NewExpect::from_any_port(udp(port), sip(5060).orig).class(1))?;
+        ct.create_expectation(&NewExpect::from_any_port(udp(port), sip(5060).orig).class(helper("sip"), 1))?;
     }
     same!(ports(&ct)?, BTreeSet::from([3, 4, 5, 6]), "four of the class");
-    ct.create_expectation(&NewExpect::from_any_port(udp(7), sip(5060).orig).class(2))?;
+    ct.create_expectation(&NewExpect::from_any_port(udp(7), sip(5060).orig).class(helper("sip"), 2))?;
     same!(ports(&ct)?, BTreeSet::from([3, 4, 5, 6, 7]), "another class");
     Ok(())
 }
@@ -325,10 +325,10 @@ fn restores_what_was_dumped(_: &Sandbox) -> Outcome {
     let master = sip(5060).orig;
     let (client, server): (IpAddr, IpAddr) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
     for new in [
-        NewExpect::from_any_port(udp(1), master).class(1).flags(ExpectFlags::PERMANENT),
-        NewExpect::from_anyone(udp(2), master).class(2).nat(FlowDirection::REPLY, (client, 99).into()),
-        NewExpect::exactly(Tuple::echo(server, client, 7), master).class(3).function("sip".parse()?),
-        NewExpect::exactly(Tuple::generic(Protocol::ESP, server, client), master).class(1),
+        NewExpect::from_any_port(udp(1), master).class(helper("sip"), 1).flags(ExpectFlags::PERMANENT),
+        NewExpect::from_anyone(udp(2), master).class(helper("sip"), 2).nat(FlowDirection::REPLY, (client, 99).into()),
+        NewExpect::exactly(Tuple::echo(server, client, 7), master).class(helper("sip"), 3).function("sip".parse()?),
+        NewExpect::exactly(Tuple::generic(Protocol::ESP, server, client), master).class(helper("sip"), 1),
     ] {
         ct.create_expectation(&new)?;
     }

@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use conntrack::sandbox::Sandbox;
 use conntrack::{
-    Changes, Conntrack, Errno, Error, Family, FlowId, FlowKey, Help, HelperName, Labels, Nat, NewFlow, ProtoInfo,
-    Protocol, Seconds, Status, TcpState, Tuple, UsageError,
+    Changes, Conntrack, Errno, Error, Family, FlowId, FlowKey, HelperName, Labels, Nat, NewFlow, ProtoInfo, Protocol,
+    Seconds, Status, TcpState, Tuple, UsageError,
 };
 
-use crate::common::udp;
+use crate::common::{errno, udp};
 use crate::{Outcome, cases, holds, same};
 
 cases! {
     creates_what_was_asked,
     creates_tcp_established,
     creates_every_protocol,
+    tuples_without_ports,
     creates_nothing_twice,
     creates_in_zones,
     translates,
@@ -102,6 +103,41 @@ fn creates_every_protocol(_: &Sandbox) -> Outcome {
         same!(found.proto_info.is_some(), matches!(flow.orig.protocol(), Protocol::TCP | Protocol::SCTP));
     }
     same!(ct.dump()?.count(), flows.len());
+    Ok(())
+}
+
+/// Protocols whose tracker this kernel lacks have flows without ports: they can be created, found, changed, deleted and
+/// restored. For the others, the kernel refuses such a tuple.
+fn tuples_without_ports(_: &Sandbox) -> Outcome {
+    let ct = Conntrack::open()?;
+    let ((client, server), (client6, server6)) = (ends(1), ends6(1));
+    for protocol in [Protocol::DCCP, Protocol::GRE, Protocol::SCTP, Protocol::UDPLITE] {
+        let is_tracked = ct.default_timeouts(protocol).is_ok();
+        for (client, server) in [(client, server), (client6, server6)] {
+            let new = NewFlow::generic(protocol, client.ip(), server.ip());
+            let key = FlowKey::new(new.orig);
+            if is_tracked {
+                same!(errno(ct.create(&new)), Some(Errno::INVAL), "{protocol}");
+                same!(errno(ct.get(&key)), Some(Errno::INVAL), "{protocol}");
+                same!(errno(ct.delete(&key)), Some(Errno::INVAL), "{protocol}");
+                continue;
+            }
+            ct.create(&new)?;
+            let flow = ct.dump()?.next().ok_or("not there")??;
+            same!((flow.orig, flow.reply), (new.orig, new.orig.inverse()), "{protocol}");
+            ct.update(&flow.key(), &Changes::new().mark(7))?;
+            same!(ct.get(&flow.key())?.and_then(|flow| flow.mark), Some(7), "{protocol}");
+            same!(ct.get_zeroing(&flow.key())?.map(|flow| flow.orig), Some(new.orig), "{protocol}");
+            same!(
+                ct.dump_zeroing()?.map(|flow| flow.map(|flow| flow.orig)).collect::<Result<Vec<_>, _>>()?,
+                vec![new.orig]
+            );
+            holds!(ct.delete(&flow.key())?, "{protocol}");
+            ct.create(&NewFlow::from(&flow))?;
+            same!(ct.delete_matching(&conntrack::Filter::all(), |_| true)?.into_result()?, 1, "{protocol}");
+        }
+    }
+    same!(ct.dump()?.count(), 0);
     Ok(())
 }
 
@@ -194,7 +230,7 @@ fn refuses_before_sending(_: &Sandbox) -> Outcome {
 
 fn names_the_operation_and_the_errno(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
-    let flow = udp(1000).help(Help::from(HelperName::new("no-such-helper")?));
+    let flow = udp(1000).help(HelperName::new("no-such-helper")?);
     let error = ct.create(&flow).err().ok_or("created")?;
     same!(error.errno(), Some(Errno::OPNOTSUPP));
     same!(error.to_string(), "creating a flow: EOPNOTSUPP (Operation not supported)");

@@ -19,11 +19,15 @@ mod filter;
 mod flow;
 mod helper;
 mod hostile;
+mod id;
+mod labels;
 mod mirror;
 mod parallel;
+mod paused;
 mod policy;
 mod privilege;
 mod refused;
+mod requests;
 mod restore;
 mod soak;
 mod stats;
@@ -34,6 +38,7 @@ mod tokio;
 use std::fmt::Display;
 use std::process::ExitCode;
 
+use conntrack::Report;
 use conntrack::sandbox::{self, Failure, Namespace, Sandbox};
 use libtest_mimic::{Arguments, Trial};
 
@@ -93,6 +98,9 @@ macro_rules! holds {
 pub(crate) use holds;
 
 fn main() -> ExitCode {
+    if let Some(code) = paused::worker() {
+        return code;
+    }
     let arguments = Arguments::from_args();
     let available = sandbox::enter_user_namespace().and_then(|()| Sandbox::probe());
     let denied = std::env::var_os("CONNTRACK_TESTS_SKIP").is_some_and(|value| value == "deny");
@@ -111,11 +119,15 @@ fn main() -> ExitCode {
         flow::CASES,
         helper::CASES,
         hostile::CASES,
+        id::CASES,
+        labels::CASES,
         mirror::CASES,
         parallel::CASES,
+        paused::CASES,
         policy::CASES,
         privilege::CASES,
         refused::CASES,
+        requests::CASES,
         restore::CASES,
         soak::CASES,
         stats::CASES,
@@ -133,7 +145,7 @@ const MAY_BE_MISSING: &[&str] = &["helper::creates_lists_changes_and_deletes"];
 fn trial(case: &'static Case, available: &Result<(), sandbox::Error>, denied: bool) -> Trial {
     let name = case.name.trim_start_matches("live::");
     let missing = match available {
-        Err(error) => Some(error.to_string()),
+        Err(error) => Some(Report(error).to_string()),
         // What is asked in a namespace of the test's kind is answered for all of them.
         Ok(()) => missing(case).map(str::to_owned),
     };
@@ -145,7 +157,8 @@ fn trial(case: &'static Case, available: &Result<(), sandbox::Error>, denied: bo
         announce_skip(name, reason);
     }
     let run = move || Namespace::new()?.run(|sandbox| (case.body)(sandbox));
-    Trial::test(name, move || run().map_err(|error| format!("{error}").into())).with_ignored_flag(missing.is_some())
+    Trial::test(name, move || run().map_err(|error| Report(&error).to_string().into()))
+        .with_ignored_flag(missing.is_some())
 }
 
 fn missing(case: &Case) -> Option<&'static str> {

@@ -103,7 +103,7 @@ pub(crate) fn equals_a_dump(mirror: &Mirror, ct: &Conntrack) -> Outcome {
 fn starts_with_what_is_there(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
     let ports = 0..3000;
-    ct.batch(ports.clone().map(|port| Command::Create(udp(port).mark(u32::from(port))))).run()?;
+    ct.batch(ports.clone().map(|port| Command::Create(udp(port).mark(u32::from(port))))).run()?.into_result()?;
     let mut mirror = Mirror::start(&Filter::all())?;
     same!(mirror.len(), ports.len());
     equals_a_dump(&mirror, &ct)?;
@@ -261,9 +261,9 @@ fn equals_the_table_after_churn(_: &Sandbox) -> Outcome {
 
 fn finds_what_it_missed(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
-    ct.batch((0..100).map(|port| Command::Create(udp(port)))).run()?;
+    ct.batch((0..100).map(|port| Command::Create(udp(port)))).run()?.into_result()?;
     let mut mirror = Mirror::builder().receive_buffer(1).check_every(None).start()?;
-    ct.batch((0..50).map(|port| Command::Delete(udp(port).orig.into()))).run()?;
+    ct.batch((0..50).map(|port| Command::Delete(udp(port).orig.into()))).run()?.into_result()?;
     let changes = changes_until(&mut mirror, |mirror, changes| changes.len() >= 50 && mirror.is_synchronised())?;
     // One event fits the buffer, and the others are lost.
     let told = told(&changes);
@@ -354,7 +354,7 @@ fn is_of_the_builders_namespace(_: &Sandbox) -> Outcome {
 fn changes_that_are_not_taken_come_again(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
     let mut mirror = Mirror::start(&Filter::all())?;
-    ct.batch((0..10).map(|port| Command::Create(udp(port)))).run()?;
+    ct.batch((0..10).map(|port| Command::Create(udp(port)))).run()?.into_result()?;
     let first: Vec<_> = mirror.wait(PATIENCE)?.take(1).collect();
     same!(told(&first), [("inserted", 0, 0)]);
     let rest = changes(&mut mirror, 9)?;
@@ -400,7 +400,7 @@ fn tells_apart_flows_that_have_one_id(_: &Sandbox) -> Outcome {
 
 fn waits_for_no_dump_to_end(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
-    ct.batch((0..3000).map(|port| Command::Create(udp(port)))).run()?;
+    ct.batch((0..3000).map(|port| Command::Create(udp(port)))).run()?.into_result()?;
     // With the second one, no flow of the dump passes.
     for filter in [Filter::all(), "src=192.0.2.0/24".parse()?] {
         let mut mirror = Mirror::start(&filter)?;
@@ -430,12 +430,12 @@ fn waits_for_work(mirror: &mut Mirror) -> Result<bool, Failure> {
 fn is_driven_by_an_event_loop(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
     let flows = 100;
-    ct.batch((0..flows).map(|port| Command::Create(udp(port)))).run()?;
+    ct.batch((0..flows).map(|port| Command::Create(udp(port)))).run()?.into_result()?;
     let mut mirror = Mirror::builder().filter(&Filter::new().mark(7)).check_every(None).start()?;
     // Of flows that it does not know, an update does not tell all.
     let update =
         |port: u16| Command::Update(FlowUpdate { key: udp(port).orig.into(), changes: Changes::new().mark(7) });
-    ct.batch((0..flows).map(update)).run()?;
+    ct.batch((0..flows).map(update)).run()?.into_result()?;
     let mut inserted = 0;
     while !mirror.is_synchronised() || inserted < usize::from(flows) {
         inserted += mirror.try_changes()?.filter(|change| matches!(change, Change::Inserted(_))).count();

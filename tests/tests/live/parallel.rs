@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
-use conntrack::sandbox::Sandbox;
+use conntrack::sandbox::{Failure, Sandbox};
 use conntrack::{Command, Conntrack, Filter, FlowId, NewFlow};
 
 use crate::common::LONG;
@@ -17,10 +17,10 @@ cases! {
 }
 
 /// More than a dump splits at.
-const MANY: u32 = 60_000;
+pub(crate) const MANY: u32 = 60_000;
 
-/// Flows of both families, of which every third is translated, marked 0, 1, 2 …
-fn fill(ct: &Conntrack, count: u32) -> Outcome {
+/// Creates flows of both families, of which every third is translated, marked 0, 1, 2 …
+pub(crate) fn fill(ct: &Conntrack, count: u32) -> Result<usize, Failure> {
     let flow = |mark: u32| {
         let [_, _, high, low] = mark.to_be_bytes();
         let client: IpAddr = if mark.is_multiple_of(2) {
@@ -32,8 +32,8 @@ fn fill(ct: &Conntrack, count: u32) -> Outcome {
         let flow = NewFlow::udp(SocketAddr::new(client, 1000), SocketAddr::new(server, 53)).mark(mark).timeout(LONG);
         if mark.is_multiple_of(3) { flow.nat_dst(server) } else { flow }
     };
-    same!(ct.batch((0..count).map(|mark| Command::Create(flow(mark)))).run()?, u64::from(count));
-    Ok(())
+    same!(ct.batch((0..count).map(|mark| Command::Create(flow(mark)))).run()?.into_result()?, u64::from(count));
+    Ok(usize::try_from(count)?)
 }
 
 fn finds_each_flow_once(_: &Sandbox) -> Outcome {

@@ -1,19 +1,29 @@
 //! Without `CAP_NET_ADMIN`.
 
-use conntrack::sandbox::Sandbox;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use conntrack::sandbox::{Failure, Namespace, Sandbox};
 use conntrack::{
-    Changes, Command, Conntrack, Errno, Error, Events, ExpectUpdate, Filter, Groups, L3Protocol, Mirror, NewExpect,
-    Protocol, Seconds, TimeoutPolicy, UdpTimeouts, UsageError,
+    Capability, Changes, Command, Conntrack, Errno, Error, Events, ExpectUpdate, Filter, Flushed, Groups, L3Protocol,
+    Mirror, NewExpect, Protocol, Seconds, TimeoutPolicy, UdpTimeouts, UsageError,
 };
+use rustix::process::Signal;
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
-use crate::common::udp;
-use crate::{Outcome, cases, holds, same};
+use crate::common::{PATIENCE, udp};
+use crate::{Outcome, cases, holds, parallel, same};
 
 cases! {
     each_operation_says_what_is_missing,
     a_batch_is_refused_as_a_whole,
+    a_deletion_goes_on_past_what_is_refused,
     nothing_opens_in_what_is_no_namespace,
+    a_connection_elsewhere_dumps_without_cap_sys_admin,
+    another_namespace_needs_cap_sys_admin,
+    a_thread_elsewhere_is_told_of_cap_sys_admin,
+    the_thread_in_the_namespace_can_do_nothing_else,
 }
 
 fn without_capability(body: impl FnOnce() -> Outcome + Send) -> Outcome {
@@ -47,8 +57,8 @@ fn each_operation_says_what_is_missing(_: &Sandbox) -> Outcome {
             ct.upsert(&udp(2)),
             ct.update(&key, &Changes::new().mark(1)),
             ct.delete(&key).map(drop),
-            ct.flush(&Filter::new().ipv4().udp()).map(drop),
-            ct.flush(&Filter::new().orig_dst_port(1..=2)).map(drop),
+            ct.flush(&Filter::new().ipv4().udp()).map(drop).map_err(Error::from),
+            ct.flush(&Filter::new().orig_dst_port(1..=2)).map(drop).map_err(Error::from),
             ct.flush_all(),
             ct.get_zeroing(&key).map(drop),
             ct.dump_zeroing().map(drop),
@@ -59,7 +69,7 @@ fn each_operation_says_what_is_missing(_: &Sandbox) -> Outcome {
             ct.expectations_of(&key).map(drop),
             ct.flush_expectations(),
             ct.timeout_policies().map(drop),
-            ct.delete_unused_timeout_policies(),
+            ct.delete_unused_timeout_policies().map(drop),
             ct.timeout_policy(&policy.name).map(drop),
             ct.create_timeout_policy(&policy),
             ct.replace_timeout_policy(&policy),
@@ -71,7 +81,7 @@ fn each_operation_says_what_is_missing(_: &Sandbox) -> Outcome {
             ct.delete_expectation(&expect.tuples.tuple.into()).map(drop),
             ct.delete_expectations_of_helper(&"ftp".parse()?),
             ct.expectation_stats().map(drop),
-            ct.delete_matching(&Filter::new().mark(1), |_| true).map(drop),
+            ct.delete_matching(&Filter::new().mark(1), |_| true).map(drop).map_err(Error::from),
             ct.dump_parallel().map(drop),
             ct.helpers().map(drop),
         ];
@@ -110,6 +120,45 @@ fn a_batch_is_refused_as_a_whole(_: &Sandbox) -> Outcome {
     Ok(())
 }
 
+/// Some of the deletions are made while the capability is given up.
+fn a_deletion_goes_on_past_what_is_refused(_: &Sandbox) -> Outcome {
+    const MANY: u16 = 1000;
+    fn have_capability(has: bool) -> Result<(), rustix::io::Errno> {
+        let mut sets = capabilities(None)?;
+        sets.effective.set(CapabilitySet::NET_ADMIN, has);
+        set_capabilities(None, sets)
+    }
+    // On a thread that may give up what it likes.
+    without(CapabilitySet::empty(), || {
+        let ct = Conntrack::open()?;
+        ct.batch((0..MANY).map(|port| Command::Create(udp(port)))).run()?.into_result()?;
+        let mut found = 0;
+        let mut changed = Ok(());
+        let report = ct.delete_matching(&Filter::new().udp().orig_dst_port(1..=100), |_| {
+            found += 1;
+            changed = changed.and_then(|()| match found {
+                300 => have_capability(false),
+                600 => have_capability(true),
+                _ => Ok(()),
+            });
+            true
+        })?;
+        changed?;
+        holds!(report.failed > 0 && report.done > 300, "{report:?}");
+        same!((report.done + report.failed, report.not_found), (u64::from(MANY), 0));
+        holds!(report.first_failure.as_ref().is_some_and(Error::is_permission), "{report:?}");
+        same!(ct.dump()?.count() as u64, report.failed);
+
+        // The kernel does not select ranges of ports.
+        let Flushed::OneByOne(report) = ct.flush(&Filter::new().udp().orig_dst_port(1..=100))? else {
+            return Err("flushed at once".into());
+        };
+        same!((report.done + report.not_found, ct.dump()?.count()), (report.done, 0));
+        report.into_result()?;
+        Ok(())
+    })
+}
+
 /// Nor is it followed: each says what it is, before it has anything open.
 fn nothing_opens_in_what_is_no_namespace(_: &Sandbox) -> Outcome {
     for path in ["/dev/null", "/proc/self/ns/uts", "/proc/self/ns/user", "/"] {
@@ -122,6 +171,111 @@ fn nothing_opens_in_what_is_no_namespace(_: &Sandbox) -> Outcome {
             let refused = matches!(error, Some(Error::Usage(UsageError::NotANetworkNamespace)));
             holds!(refused, "{path}: {error:?}");
         }
+    }
+    Ok(())
+}
+
+/// Also if dumps end half-way, which closes their sockets, and many run at a time.
+fn a_connection_elsewhere_dumps_without_cap_sys_admin(_: &Sandbox) -> Outcome {
+    const AT_A_TIME: usize = 40;
+    let there = Namespace::new()?;
+    let ct = Conntrack::builder().netns(&there)?.open()?;
+    let count = parallel::fill(&ct, parallel::MANY)?;
+    without(CapabilitySet::SYS_ADMIN, || {
+        holds!(Conntrack::builder().netns(&there)?.open().is_err(), "the capability is gone");
+        let mut dumps = (0..AT_A_TIME).map(|_| ct.dump()).collect::<Result<Vec<_>, _>>()?;
+        let last = dumps.pop().ok_or("no dump")?;
+        drop(dumps);
+        same!(last.count(), count);
+        same!(ct.dump_parallel()?.count(), count);
+        // On threads that began without the capability.
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..2).map(|_| scope.spawn(|| ct.dump_parallel().map(Iterator::count))).collect();
+            threads.into_iter().try_for_each(|thread| {
+                same!(thread.join().map_err(|_| "a thread panicked")??, count);
+                Ok(())
+            })
+        })
+    })?;
+    same!(Conntrack::open()?.dump()?.count(), 0, "none of them was here");
+    Ok(())
+}
+
+/// It is the error that a capability is missing, and says which, and where.
+fn is_missing_sys_admin(error: Option<Error>, namespace: &Namespace) -> Outcome {
+    let error = error.ok_or("allowed without the capability")?;
+    holds!(error.is_permission(), "{error:?}");
+    let Error::MissingCapability(missing) = &error else { return Err(format!("{error:?}").into()) };
+    let inode = rustix::fs::fstat(namespace)?.st_ino;
+    same!((missing.capability, missing.network_namespace), (Capability::SysAdmin, Some(inode)));
+    holds!(error.to_string().starts_with("entering the network namespace: needs CAP_SYS_ADMIN in user:["), "{error}");
+    Ok(())
+}
+
+fn another_namespace_needs_cap_sys_admin(_: &Sandbox) -> Outcome {
+    let there = Namespace::new()?;
+    without(CapabilitySet::SYS_ADMIN, || {
+        is_missing_sys_admin(Conntrack::builder().netns(&there)?.open().err(), &there)?;
+        is_missing_sys_admin(Events::builder().netns(&there)?.subscribe().err(), &there)?;
+        is_missing_sys_admin(Mirror::builder().netns(&there)?.start().err(), &there)
+    })
+}
+
+/// A connection to the namespace of the thread that opened it, used by a thread in another one.
+fn a_thread_elsewhere_is_told_of_cap_sys_admin(_: &Sandbox) -> Outcome {
+    let home = Namespace::new()?;
+    let ct = home.run(|_| Ok(Conntrack::open()?))?;
+    // More than the first datagrams hold, so that the dumps are under way.
+    parallel::fill(&ct, 3000)?;
+    Namespace::new()?.run(|_| {
+        without(CapabilitySet::SYS_ADMIN, || {
+            let _first = ct.dump()?;
+            // The first has the socket that was there.
+            let dumps = (0..2).map(|_| ct.dump()).collect::<Result<Vec<_>, _>>();
+            is_missing_sys_admin(dumps.err(), &home)
+        })
+    })?;
+    Ok(())
+}
+
+/// A line of what `/proc` tells of a thread.
+fn status_line(thread: &Path, name: &str) -> Option<String> {
+    let status = std::fs::read_to_string(thread.join("status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned())
+}
+
+/// The threads of this process that are in a network namespace, as directories.
+fn threads_in(namespace: &Namespace) -> Result<Vec<PathBuf>, Failure> {
+    let inode = rustix::fs::fstat(namespace)?.st_ino;
+    let tasks = std::fs::read_dir("/proc/self/task")?.map(|task| task.map(|task| task.path()));
+    // A thread may end meanwhile.
+    let is_there = |task: &PathBuf| std::fs::metadata(task.join("ns/net")).is_ok_and(|network| network.ino() == inode);
+    Ok(tasks.collect::<Result<Vec<_>, _>>()?.into_iter().filter(is_there).collect())
+}
+
+fn the_thread_in_the_namespace_can_do_nothing_else(_: &Sandbox) -> Outcome {
+    let there = Namespace::new()?;
+    same!(threads_in(&there)?.len(), 0);
+    let ct = Conntrack::builder().netns(&there)?.open()?;
+    let threads = threads_in(&there)?;
+    same!(threads.len(), 1);
+    for capabilities in ["CapEff:", "CapPrm:", "CapInh:", "CapAmb:"] {
+        same!(status_line(&threads[0], capabilities).as_deref(), Some("0000000000000000"), "{capabilities}");
+    }
+    // It takes no signal that is meant for the process: all are blocked that can be.
+    let blocked = status_line(&threads[0], "SigBlk:").ok_or("no SigBlk")?;
+    let blocked = u64::from_str_radix(&blocked, 16)?;
+    for signal in [Signal::HUP, Signal::INT, Signal::TERM, Signal::USR1, Signal::CHILD, Signal::PIPE] {
+        holds!(blocked & 1 << (signal.as_raw() - 1) != 0, "{signal:?} in {blocked:x}");
+    }
+    let dump = ct.dump()?;
+    drop(ct);
+    same!(threads_in(&there)?.len(), 1, "a dump may yet need it");
+    drop(dump);
+    let deadline = Instant::now() + PATIENCE;
+    while !threads_in(&there)?.is_empty() {
+        holds!(Instant::now() < deadline, "it goes on");
+        std::thread::yield_now();
     }
     Ok(())
 }

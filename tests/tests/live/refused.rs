@@ -140,9 +140,9 @@ fn creating_what_makes_no_sense(_: &Sandbox) -> Outcome {
 
 fn creating_what_the_kernel_does_not_know(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
-    same!(errno(ct.create(&udp(1).help(help("no-such")?))), Some(Errno::OPNOTSUPP));
+    same!(errno(ct.create(&udp(1).help(HelperName::new("no-such")?))), Some(Errno::OPNOTSUPP));
     // One of another protocol.
-    same!(errno(ct.create(&udp(1).help(help("ftp")?))), Some(Errno::OPNOTSUPP));
+    same!(errno(ct.create(&udp(1).help(HelperName::new("ftp")?))), Some(Errno::OPNOTSUPP));
     same!(ct.dump()?.count(), 0);
     Ok(())
 }
@@ -193,7 +193,7 @@ fn updating_a_helper(_: &Sandbox) -> Outcome {
     ct.update(&key, &Changes::new().remove_helper())?;
     holds!(ct.delete(&key)?);
 
-    ct.create(&udp(1).help(help("tftp")?))?;
+    ct.create(&udp(1).help(HelperName::new("tftp")?))?;
     ct.update(&key, &change("tftp")?)?;
     same!(errno(ct.update(&key, &change("sip")?)), Some(Errno::BUSY));
     ct.update(&key, &Changes::new().remove_helper())?;

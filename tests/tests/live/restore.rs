@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use conntrack::sandbox::Sandbox;
 use conntrack::{
-    Command, Conntrack, Family, Flow, FlowDirection, Help, HelperName, Labels, Nat, NewFlow, ProtoInfo, ProtoInfoSctp,
-    ProtoInfoTcp, Protocol, SctpState, SeqAdj, Status, Synproxy, TcpFlagBits, TcpFlags, TcpState, Tuple,
+    Command, Conntrack, DccpRole, DccpState, Family, Flow, FlowDirection, FlowUpdate, HelperName, Labels, Nat, NewFlow,
+    ProtoInfo, ProtoInfoDccp, ProtoInfoSctp, ProtoInfoTcp, Protocol, SctpState, SeqAdj, Status, Synproxy, TcpFlagBits,
+    TcpFlags, TcpState, Tuple,
 };
 
 use crate::common::PATIENCE;
@@ -17,6 +18,8 @@ cases! {
     restores_what_can_survive,
     restores_traffic,
     restores_offloaded,
+    restores_a_helper_with_private_data,
+    restores_dccp,
     restored_translation_translates,
 }
 
@@ -42,7 +45,7 @@ pub(crate) fn everything() -> Result<Vec<NewFlow>, Box<dyn std::error::Error + S
     let sctp =
         ProtoInfoSctp { state: Some(SctpState::ESTABLISHED), vtag_original: Some(0x0102_0304), vtag_reply: Some(5) };
     let shift = |by| SeqAdj { correction_pos: 1000, offset_before: by, offset_after: by + 1 };
-    let master = NewFlow::tcp(v4(1, 40000), v4(2, 21)).help(Help::from(HelperName::new("ftp")?));
+    let master = NewFlow::tcp(v4(1, 40000), v4(2, 21)).help(HelperName::new("ftp")?);
     Ok(vec![
         master.clone(),
         NewFlow::tcp(v4(2, 20), v4(1, 40001)).master(master.orig),
@@ -78,7 +81,7 @@ fn table(ct: &Conntrack) -> Result<BTreeMap<String, Flow>, conntrack::Error> {
 fn restore(ct: &Conntrack, flows: impl IntoIterator<Item = Flow>) -> Outcome {
     let (children, others): (Vec<_>, Vec<_>) = flows.into_iter().partition(|flow| flow.master.is_some());
     let commands = others.iter().chain(&children).map(|flow| Command::Create(NewFlow::from(flow)));
-    ct.batch(commands).run()?;
+    ct.batch(commands).run()?.into_result()?;
     Ok(())
 }
 
@@ -140,6 +143,43 @@ fn restores_traffic(sandbox: &Sandbox) -> Outcome {
         }
     }
     same!(ct.dump()?.count(), before.len());
+    Ok(())
+}
+
+/// This kernel may have no helper in user space. One in the kernel takes the same two requests, and no private data.
+fn restores_a_helper_with_private_data(_: &Sandbox) -> Outcome {
+    let ct = Conntrack::open()?;
+    let ftp = NewFlow::tcp(v4(1, 40000), v4(2, 21)).help(HelperName::new("ftp")?);
+    ct.create(&ftp)?;
+    let mut flow = ct.get(&ftp.orig.into())?.ok_or("not there")?;
+    let help = flow.help.as_mut().ok_or("no helper")?;
+    help.info = Some([7_u8; 16][..].try_into()?);
+    ct.flush_all()?;
+
+    let update = FlowUpdate::restoring(&flow).ok_or("nothing to update")?;
+    holds!(ct.update(&update.key, &update.changes).is_err_and(|error| error.is_not_found()), "not there yet");
+    let commands = [Command::Create(NewFlow::from(&flow)), Command::Update(update)];
+    same!(ct.batch(commands).run()?.into_result()?, 2);
+    let restored = ct.get(&ftp.orig.into())?.and_then(|flow| flow.help).ok_or("no helper")?;
+    same!((restored.name, restored.info), (HelperName::new("ftp")?, None));
+    Ok(())
+}
+
+/// Kernels that track DCCP report the state that was restored; others ignore it.
+fn restores_dccp(_: &Sandbox) -> Outcome {
+    let ct = Conntrack::open()?;
+    let is_tracked = ct.default_timeouts(Protocol::DCCP).is_ok();
+    let info = ProtoInfoDccp {
+        state: Some(DccpState::OPEN),
+        role: Some(DccpRole::SERVER),
+        handshake_seq: Some(0x0102_0304_0506),
+    };
+    let mut flow = Flow::new(Tuple::with_ports(Protocol::DCCP, v4(1, 1000), v4(2, 2000)), conntrack::FlowId([0; 4]));
+    flow.proto_info = Some(ProtoInfo::Dccp(info));
+    ct.create(&NewFlow::from(&flow))?;
+    let restored = ct.get(&flow.orig.into())?.ok_or("not there")?;
+    same!(restored.proto_info, flow.proto_info.filter(|_| is_tracked));
+    same!(restored.orig.src_port(), Some(1000).filter(|_| is_tracked));
     Ok(())
 }
 

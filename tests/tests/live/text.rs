@@ -19,6 +19,7 @@ use crate::{Outcome, cases, holds, same};
 
 cases! {
     lists_flows unless no_conntrack,
+    displays_flows_without_the_time_they_lived unless no_conntrack,
     lists_expectations unless no_conntrack,
     prints_statistics unless no_conntrack,
     prints_flow_events unless no_conntrack,
@@ -76,6 +77,35 @@ fn lists_flows(sandbox: &Sandbox) -> Outcome {
     Ok(())
 }
 
+/// `{flow}` is the tool's line without `delta-time=`, which the tool prints where the kernel takes times.
+fn displays_flows_without_the_time_they_lived(sandbox: &Sandbox) -> Outcome {
+    let ct = Conntrack::open()?;
+    let (count, _open) = fill(sandbox, &ct)?;
+    let ours = || -> Result<Vec<String>, Failure> {
+        let mut lines = ct.dump()?.map(|flow| Ok(flow?.to_string())).collect::<Result<Vec<_>, Failure>>()?;
+        lines.sort_unstable();
+        Ok(lines)
+    };
+    for _ in 0..ATTEMPTS {
+        let before = ours()?;
+        let mut theirs = Vec::new();
+        for line in conntrack(&["-L"])?.lines() {
+            let (start, rest) = line.split_once(" delta-time=").ok_or_else(|| format!("{line}: no time"))?;
+            let (seconds, end) = rest.split_once(' ').ok_or("nothing behind the time")?;
+            seconds.parse::<u64>()?;
+            theirs.push(format!("{start} {end}"));
+        }
+        if ours()? != before {
+            continue;
+        }
+        theirs.sort_unstable();
+        same!(theirs, before);
+        same!(before.len(), count);
+        return Ok(());
+    }
+    Err("a second passed at every attempt".into())
+}
+
 /// Two masters of each family, and two expectations of each.
 fn expect(ct: &Conntrack) -> Result<usize, Failure> {
     let mut count = 0;
@@ -86,7 +116,7 @@ fn expect(ct: &Conntrack) -> Result<usize, Failure> {
             ct.create(&master)?;
             let any = Tuple::udp((server, 0).into(), (client, port).into());
             let flags = ExpectFlags::PERMANENT | ExpectFlags::INACTIVE;
-            ct.create_expectation(&NewExpect::from_any_port(any, master.orig).flags(flags).class(1))?;
+            ct.create_expectation(&NewExpect::from_any_port(any, master.orig).flags(flags).class("sip".parse()?, 1))?;
             let one = Tuple::udp((server, 7).into(), (client, port - 1000).into());
             ct.create_expectation(&NewExpect::exactly(one, master.orig))?;
             count += 2;

@@ -2,12 +2,16 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use conntrack::codec::{DecodePayload, Mode, Wire};
 use conntrack::sandbox::{Failure, Sandbox};
-use conntrack::tokio::{Conntrack, Events, Mirror};
-use conntrack::{Change, Changes, Command, Error, Event, Filter, Flushed, Groups, Removal};
+use conntrack::tokio::{Conntrack, Dump, Events, Mirror};
+use conntrack::{
+    Change, Changes, Command, DecodeError, Error, Event, Filter, FlowKey, Flushed, Groups, Removal, Tuple,
+};
 
 use crate::common::{PATIENCE, udp};
 use crate::{Outcome, cases, holds, same};
@@ -16,6 +20,12 @@ cases! {
     does_what_the_blocking_form_does,
     streams_dumps,
     drops_dumps_half_way,
+    passes_a_projections_panic_on,
+    passes_an_operations_panic_on,
+    occupies_few_threads,
+    executes_requests_in_the_order_in_which_they_were_polled,
+    sends_no_request_that_was_dropped_in_the_queue,
+    goes_on_in_another_runtime,
     survives_futures_that_are_dropped,
     is_shared_by_tasks,
     streams_events,
@@ -32,7 +42,7 @@ fn run(body: impl Future<Output = Outcome>) -> Outcome {
 async fn fill(ct: &Conntrack, count: u16) -> Outcome {
     let results = ct.batch((0..count).map(|port| Command::Create(udp(port)))).await?;
     same!(results.len(), usize::from(count));
-    results.into_iter().collect::<Result<(), Error>>()?;
+    results.into_iter().collect::<Result<Vec<_>, Error>>()?;
     Ok(())
 }
 
@@ -48,8 +58,8 @@ fn does_what_the_blocking_form_does(_: &Sandbox) -> Outcome {
         same!(ct.stats().await?.entries, 1);
         holds!(ct.delete(&key).await?);
         fill(&ct, 100).await?;
-        same!(ct.delete_matching(&Filter::all(), |flow| flow.orig.src_port() < Some(50)).await?, 50);
-        same!(ct.flush(&Filter::new().ipv4().udp().orig_src_port(50)).await?, Flushed::AtOnce);
+        same!(ct.delete_matching(&Filter::all(), |flow| flow.orig.src_port() < Some(50)).await?.into_result()?, 50);
+        holds!(matches!(ct.flush(&Filter::new().ipv4().udp().orig_src_port(50)).await?, Flushed::AtOnce));
         same!(ct.stats().await?.entries, 49);
         ct.flush_all().await?;
         same!(ct.stats().await?.entries, 0);
@@ -90,6 +100,182 @@ fn drops_dumps_half_way(_: &Sandbox) -> Outcome {
         same!(count, 5000);
         Ok(())
     })
+}
+
+/// A flow whose decoding panics.
+#[derive(Debug, conntrack::Decode)]
+struct Bomb {
+    #[nla(CTA_TUPLE_ORIG)]
+    _armed: Armed,
+}
+
+#[derive(Debug)]
+struct Armed;
+
+impl DecodePayload for Armed {
+    const WIRE: Wire = <Tuple as DecodePayload>::WIRE;
+
+    fn vacant() -> Self {
+        Self
+    }
+
+    fn decode_payload(_: &[u8], _: Mode) -> Result<Self, DecodeError> {
+        panic!("a bomb went off")
+    }
+}
+
+/// The text that a task panicked with.
+fn panic_text(result: Result<Outcome, ::tokio::task::JoinError>) -> Result<String, Failure> {
+    let panic = match result {
+        Ok(outcome) => return Err(format!("ended without a panic: {outcome:?}").into()),
+        Err(error) => error.try_into_panic().map_err(|error| format!("no panic: {error}"))?,
+    };
+    Ok(panic.downcast_ref::<&str>().ok_or("a panic without a text")?.to_string())
+}
+
+/// Takes a dump to its end.
+async fn exhaust<T>(mut dump: Dump<T>) -> Outcome {
+    while dump.next().await.transpose()?.is_some() {}
+    Ok(())
+}
+
+fn passes_a_projections_panic_on(_: &Sandbox) -> Outcome {
+    run(async {
+        let ct = Conntrack::open()?;
+        fill(&ct, 3).await?;
+        let (one, several) = (ct.clone(), ct.clone());
+        let dumps = [
+            ::tokio::spawn(async move { exhaust(one.dump_as::<Bomb>().await?).await }),
+            ::tokio::spawn(async move { exhaust(several.dump_parallel_as::<Bomb>(&Filter::all()).await?).await }),
+        ];
+        for dump in dumps {
+            same!(panic_text(dump.await)?, "a bomb went off");
+        }
+        same!(ct.stats().await?.entries, 3, "the connection goes on");
+        Ok(())
+    })
+}
+
+fn passes_an_operations_panic_on(_: &Sandbox) -> Outcome {
+    run(async {
+        let ct = Conntrack::open()?;
+        let asking = ct.clone();
+        let asked = ::tokio::spawn(async move {
+            asking.run(|_| -> Result<(), Error> { panic!("a closure's own") }).await?;
+            Ok(())
+        });
+        same!(panic_text(asked.await)?, "a closure's own");
+        same!(ct.stats().await?.entries, 0);
+        Ok(())
+    })
+}
+
+/// How many threads have this name, of at most 15 bytes.
+fn threads_named(name: &str) -> Result<usize, Failure> {
+    let mut count = 0;
+    for task in std::fs::read_dir("/proc/self/task")? {
+        // It may have ended.
+        let comm = std::fs::read_to_string(task?.path().join("comm")).unwrap_or_default();
+        count += usize::from(comm.trim_end() == name);
+    }
+    Ok(count)
+}
+
+/// However many requests there are at a time.
+fn occupies_few_threads(_: &Sandbox) -> Outcome {
+    const NAME: &str = "few-threads";
+    const REQUESTS: usize = 2000;
+    /// Two of the runtime's own, one for requests, four for other operations; and those that were idle too late to be
+    /// used again, of which a busy machine has more.
+    const FEW: usize = 50;
+    let runtime = ::tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name(NAME).build()?;
+    runtime.block_on(async {
+        let ct = Conntrack::open()?;
+        fill(&ct, 10).await?;
+        let key = FlowKey::new(udp(1).orig);
+        let barrier = Arc::new(::tokio::sync::Barrier::new(REQUESTS));
+        let request = |number: usize| {
+            let (ct, barrier) = (ct.clone(), Arc::clone(&barrier));
+            ::tokio::spawn(async move {
+                barrier.wait().await;
+                match number % 100 {
+                    0 => same!(ct.delete_matching(&Filter::new().mark(9), |_| true).await?.into_result()?, 0),
+                    1..10 => holds!(ct.batch([Command::Upsert(udp(2))]).await?.iter().all(Result::is_ok)),
+                    _ => holds!(ct.get(&key).await?.is_some()),
+                }
+                Ok::<(), Failure>(())
+            })
+        };
+        for request in (0..REQUESTS).map(request).collect::<Vec<_>>() {
+            request.await??;
+        }
+        // The runtime keeps an idle thread for ten seconds.
+        let threads = threads_named(NAME)?;
+        holds!(threads <= FEW, "{threads} threads");
+        Ok(())
+    })
+}
+
+fn executes_requests_in_the_order_in_which_they_were_polled(_: &Sandbox) -> Outcome {
+    run(async {
+        let mut events = conntrack::Events::builder().groups(Groups::NEW).receive_buffer(1 << 20).subscribe()?;
+        let ct = Conntrack::open()?;
+        let creations = (0..200).map(|port| {
+            let ct = ct.clone();
+            ::tokio::spawn(async move { ct.create(&udp(port)).await })
+        });
+        for creation in creations.collect::<Vec<_>>() {
+            creation.await??;
+        }
+        let mut ports = Vec::new();
+        while let Some(event) = events.try_next()? {
+            let Event::New(flow, _) = event else { return Err(format!("{event:?}").into()) };
+            ports.extend(flow.orig.src_port());
+        }
+        same!(ports, (0..200).collect::<Vec<_>>());
+        Ok(())
+    })
+}
+
+/// A request that nobody waits for any more, and that was not sent yet, is not sent.
+fn sends_no_request_that_was_dropped_in_the_queue(_: &Sandbox) -> Outcome {
+    run(async {
+        let ct = Conntrack::open()?;
+        fill(&ct, 100).await?;
+        let mut waiting: Vec<_> = (0..100)
+            .map(|port| {
+                let ct = ct.clone();
+                Box::pin(async move { ct.delete(&udp(port).orig.into()).await })
+            })
+            .collect();
+        for delete in &mut waiting {
+            holds!(delete.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        drop(waiting);
+        // The first was on its way.
+        holds!(ct.stats().await?.entries >= 99);
+        holds!(ct.delete(&udp(99).orig.into()).await?, "it was not deleted by a future that was dropped");
+        Ok(())
+    })
+}
+
+/// Also if the first ended with requests on their way.
+fn goes_on_in_another_runtime(_: &Sandbox) -> Outcome {
+    let ct = Conntrack::open()?;
+    for round in 0..3 {
+        let runtime = ::tokio::runtime::Builder::new_multi_thread().worker_threads(1).build()?;
+        for port in 0..50 {
+            let ct = ct.clone();
+            runtime.spawn(async move { ct.upsert(&udp(port)).await });
+        }
+        runtime.shutdown_background();
+        run(async {
+            ct.upsert(&udp(1000 + round)).await?;
+            holds!(ct.delete(&udp(1000 + round).orig.into()).await?);
+            Ok(())
+        })?;
+    }
+    Ok(())
 }
 
 /// Polls a future once, and drops it: most often while the request is on its way.

@@ -39,7 +39,7 @@ fn bit(name: &str) -> Option<Status> {
     let number = match Status::NAMES.iter().find(is_it) {
         Some(known) => known.value.try_into().ok()?,
         None if name == "0" => 0,
-        None => u32::from_str_radix(name.strip_prefix("0x")?, 16).ok()?,
+        None => words::hex(name)?.try_into().ok()?,
     };
     Some(Status::from_bits_retain(number))
 }

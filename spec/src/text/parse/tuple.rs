@@ -21,7 +21,7 @@ pub(super) struct TupleWords<'a> {
     code: Option<u8>,
 }
 
-/// What a protocol's tuple has beside the addresses.
+/// What a protocol's tuple can have beside the addresses.
 enum Kind {
     Ports,
     Keys,
@@ -33,11 +33,15 @@ fn kind(protocol: Protocol) -> Kind {
     match protocol {
         Protocol::ICMP | Protocol::ICMPV6 => Kind::Icmp,
         Protocol::GRE => Kind::Keys,
-        // Before Linux 6.17 it has.
-        Protocol::DCCP => Kind::Ports,
-        _ if protocol.has_ports() => Kind::Ports,
+        _ if (L4::Ports { src: 0, dst: 0 }).may_be_of(protocol) => Kind::Ports,
         _ => Kind::Nothing,
     }
+}
+
+/// Whether every kernel reports the ports. The tracker of another protocol may not be there, as DCCP's since Linux 6.17:
+/// its flows then have none.
+fn always_has_ports(protocol: Protocol) -> bool {
+    matches!(protocol, Protocol::TCP | Protocol::UDP)
 }
 
 const KNOWN: &str = "src=, dst=, sport=, dport=, srckey=, dstkey=, type=, code=, id=, zone=";
@@ -85,7 +89,7 @@ impl<'a> TupleWords<'a> {
         }
         let l4 = match (kind(self.protocol), self.first, self.second) {
             (Kind::Nothing, ..) => None,
-            (Kind::Ports, None, None) if self.protocol == Protocol::DCCP => None,
+            (Kind::Ports | Kind::Keys, None, None) if !always_has_ports(self.protocol) => None,
             (Kind::Ports | Kind::Keys, Some(src), Some(dst)) => Some(L4::Ports { src, dst }),
             (Kind::Ports, None, _) => return Err(words.missing("sport=")),
             (Kind::Ports, ..) => return Err(words.missing("dport=")),
@@ -108,8 +112,11 @@ impl<'a> TupleWords<'a> {
 impl FromStr for Tuple {
     type Err = TextError;
 
-    /// Reads what is printed: the protocol, then in any order addresses, ports or what the protocol has instead, and a
-    /// zone if there is one.
+    /// Reads what is printed: the protocol, then in any order the addresses, the ports or what the protocol has instead,
+    /// and the zone if there is one.
+    ///
+    /// TCP and UDP must have ports, ICMP its identifiers. Other protocols may come without ports, as some kernels report
+    /// them.
     ///
     /// ```
     /// use conntrack_spec::Tuple;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::words;
+
 /// A text that does not say what it was read for. Printed: `"sport=http" at byte 30: expected a number of 16 bits`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -144,8 +146,8 @@ impl Word<'_> {
 
 /// A number, decimal or, after `0x`, hexadecimal.
 pub(super) fn u16_or_hex(text: &str) -> Option<u16> {
-    match text.strip_prefix("0x") {
-        Some(digits) => u16::from_str_radix(digits, 16).ok(),
+    match words::hex(text) {
+        Some(number) => number.try_into().ok(),
         None => text.parse().ok(),
     }
 }
