@@ -71,6 +71,9 @@ impl FieldAttr {
                     input.parse()
                 })()
                 .map_err(|_: syn::Error| syn::Error::new_spanned(&path, "expected `since = \"6.14\"`"))?;
+                if !is_version(&version.value()) {
+                    ctxt.error(&version, "expected the version of a kernel, such as `\"6.14\"`");
+                }
                 if self.since.replace(version).is_some() {
                     ctxt.error(path, "`since` is said twice");
                 }
@@ -141,6 +144,9 @@ impl ContainerAttr {
         } else if word == "pad" {
             let content;
             parenthesized!(content in input);
+            if content.is_empty() {
+                ctxt.error(&word, "expected `pad(CONST)`");
+            }
             self.pads.extend(content.parse_terminated(Path::parse_mod_style, Token![,])?);
         } else {
             ctxt.error(&word, format!("unknown key `{word}`; expected {CONTAINER_KEYS}"));
@@ -161,6 +167,13 @@ fn skip_value(input: ParseStream<'_>) -> syn::Result<()> {
 /// Kernel constants are upper case, keys are lower case: a misspelt key is told from a constant by its first letter.
 fn is_key(word: &str) -> bool {
     word.starts_with(|first: char| first.is_ascii_lowercase())
+}
+
+/// `6.14`, or `2.6.39`
+fn is_version(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('.').collect();
+    let is_number = |part: &&str| !part.is_empty() && part.len() <= 3 && part.bytes().all(|byte| byte.is_ascii_digit());
+    matches!(parts.len(), 2 | 3) && parts.iter().all(is_number)
 }
 
 fn say_once(ctxt: &Ctxt, slot: &mut Option<Span>, path: &Path) {

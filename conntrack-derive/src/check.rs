@@ -45,14 +45,10 @@ fn kept_once(ctxt: &Ctxt, container: &Container) {
 /// What is said of an attribute needs one.
 fn words_go_with_a_constant(ctxt: &Ctxt, container: &Container) {
     for member in container.kind.members() {
-        if member.direction != Direction::Both && matches!(member.role, Role::Flatten) {
-            ctxt.push(syn::Error::new(
-                member.span,
-                "`send_only` and `receive_only` go with a constant: the flattened struct says it of its own",
-            ));
-        }
-        if member.since.is_some() && matches!(member.role, Role::Flatten | Role::Rest) {
-            ctxt.push(syn::Error::new(member.span, "`since` goes with a constant"));
+        if let Some(since) = &member.since
+            && matches!(member.role, Role::Flatten | Role::Rest)
+        {
+            ctxt.error(since, "`since` goes with a constant");
         }
     }
 }
@@ -75,9 +71,9 @@ fn places_are_declared(ctxt: &Ctxt, container: &Container) {
     for (index, member) in members.iter().enumerate() {
         let Some(place) = &member.also_before else { continue };
         if !matches!((&container.kind, &member.role), (Kind::Nest(_), Role::Attribute(_))) {
-            ctxt.push(syn::Error::new(member.span, "`also_before` goes with one constant, in a struct"));
+            ctxt.error(place, "`also_before` goes with one constant, in a struct");
         } else if member.direction == Direction::Send {
-            ctxt.push(syn::Error::new(member.span, "`also_before` is for decoding, and `send_only` is never decoded"));
+            ctxt.error(place, "`also_before` is for decoding, and `send_only` is never decoded");
         } else if !members
             .iter()
             .enumerate()

@@ -4,6 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 
 use syn::Type;
+use syn::ext::IdentExt;
 
 use crate::model::{AlternativeKind, Container, Direction, Kind, Member, Role};
 use crate::numbers::sent;
@@ -46,11 +47,12 @@ pub(crate) fn expand(container: &Container) -> TokenStream {
             quote!(match self { #(#arms)* })
         }
     };
-    let numbers = sent(container);
+    let (numbers, groups) = (sent(container), groups(container));
     scope(
         container,
         &quote! {
             #numbers
+            #groups
 
             #[automatically_derived]
             impl __nla::Encode for #ident {
@@ -61,6 +63,32 @@ pub(crate) fn expand(container: &Container) -> TokenStream {
             }
         },
     )
+}
+
+/// A group is known by its attributes, so one of them is always there.
+fn groups(container: &Container) -> TokenStream {
+    let Kind::Choice(alternatives) = &container.kind else { return TokenStream::new() };
+    let groups = alternatives.iter().filter_map(|alternative| match &alternative.kind {
+        AlternativeKind::Group(members) => Some((&alternative.ident, members)),
+        _ => None,
+    });
+    groups
+        .map(|(ident, members)| {
+            let single = members.iter().filter(|member| {
+                member.direction == Direction::Both && matches!(member.role, Role::Attribute(_) | Role::Either(_))
+            });
+            let required = single.map(|member| {
+                let ty = &member.ty;
+                quote_spanned!(at(ty)=> <#ty as __nla::EncodeField>::REQUIRED)
+            });
+            let message = format!(
+                "all attributes of `{}` may be absent, and nothing tells then that it is this variant: \
+                 one has to be required",
+                ident.unraw()
+            );
+            quote_spanned!(ident.span()=> const _: () = __nla::assert!(__nla::any(&[#(#required),*]), #message);)
+        })
+        .collect()
 }
 
 fn encode_member(member: &Member, place: &TokenStream) -> TokenStream {

@@ -26,8 +26,8 @@
 //! | `#[nla(CONST)]` | the attribute `CONST`: required, or an `Option` |
 //! | `#[nla(CONST as A, OTHER as B)]` | one field, sent as one of several attributes: the field's type is `From<A> + From<B>` and `Choose<A> + Choose<B>` |
 //! | `#[nla(CONST, repeated)]` | a `Vec`, with an attribute `CONST` for each element |
-//! | `#[nla(FIRST..=LAST)]` | a `Vec`, whose elements are the attributes `FIRST`, `FIRST + 1` … |
-//! | `#[nla(flatten)]` | the attributes of another struct or enum, among this struct's own |
+//! | `#[nla(FIRST..=LAST)]` | a `Vec`, whose elements are the attributes `FIRST`, `FIRST + 1` …; a gap between them is an error, or a `None` if it is a `Vec<Option<_>>` |
+//! | `#[nla(flatten)]` | the attributes of another struct or enum, among this struct's own; it must not have `rest` or `other` |
 //! | `#[nla(rest)]` | a `Vec<RawAttribute>` of the attributes that are not declared, kept as they came |
 //!
 //! and behind a constant
@@ -48,7 +48,8 @@
 //!
 //! One of its variants is there at a time: `#[nla(CONST)] Variant(Payload)` is an attribute, `Variant { … }` with
 //! declared fields is a group of them, `#[nla(other)] Variant(RawAttribute)` keeps what is not declared. If the
-//! attributes of several variants are there, the last one counts.
+//! attributes of several variants are there, the last one counts. A group that is encoded needs a field that is neither
+//! an `Option` nor a `Vec`: without attributes it could not be decoded.
 //!
 //! # On the struct
 //!

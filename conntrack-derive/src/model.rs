@@ -197,7 +197,16 @@ fn member(ctxt: &Ctxt, locals: &mut Locals, (index, field): (usize, &Field)) -> 
         (None, None) => Direction::Both,
     };
     let (since, also_before) = (attr.since.clone(), attr.also_before.clone());
+    let way = attr.send_only.or(attr.receive_only);
     let role = role(ctxt, locals, field, attr)?;
+    let why_none = match role {
+        Role::Flatten => Some("the flattened struct says it of its own"),
+        Role::Rest => Some("what is not declared has no direction"),
+        _ => None,
+    };
+    if let (Some(span), Some(why)) = (way, why_none) {
+        ctxt.push(syn::Error::new(span, format!("`send_only` and `receive_only` go with a constant: {why}")));
+    }
     let span = field.ident.as_ref().map_or_else(|| field.span(), Ident::span);
     let (ty, doc) = (field.ty.clone(), doc(&field.attrs));
     Some(Member { access, ty, doc, role, direction, since, also_before, span })
@@ -224,7 +233,8 @@ fn role(ctxt: &Ctxt, locals: &mut Locals, field: &Field, attr: FieldAttr) -> Opt
             return None;
         }
     }
-    if let Some(span) = attr.repeated.filter(|_| attr.constants.len() != 1) {
+    let is_one = attr.constants.len() == 1 && attr.constants.iter().all(|(_, ty)| ty.is_none());
+    if let Some(span) = attr.repeated.filter(|_| !is_one) {
         ctxt.push(syn::Error::new(span, "`repeated` goes with one constant"));
         return None;
     }
@@ -238,7 +248,7 @@ fn role(ctxt: &Ctxt, locals: &mut Locals, field: &Field, attr: FieldAttr) -> Opt
         return Some(Role::Rest);
     }
     let mut constants = attr.constants;
-    if constants.len() == 1 && constants.iter().all(|(_, ty)| ty.is_none()) {
+    if is_one {
         let constant = locals.bind(constants.remove(0).0);
         return Some(if attr.repeated.is_some() { Role::Repeated(constant) } else { Role::Attribute(constant) });
     }

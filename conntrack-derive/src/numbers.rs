@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::Ident;
 use syn::spanned::Spanned;
 
-use crate::model::{Container, Role};
+use crate::model::{Container, Member, Role};
 use crate::tokens::{at, value};
 
 /// The constants for a struct or enum that is encoded.
@@ -25,10 +25,30 @@ pub(crate) fn received(container: &Container) -> TokenStream {
         checks.extend(quote_spanned! {member.span=>
             const _: () = __nla::assert!(__nla::disjoint(#schema, &[#(#flattened),*]), #message);
         });
+        checks.extend(flattened_alone(member, &schema));
         flattened.push(schema);
     }
     let numbers = numbers(container, &flattened);
     quote!(#numbers #checks)
+}
+
+/// What a flattened struct may not do, because its attributes stand among those of others.
+fn flattened_alone(member: &Member, schema: &TokenStream) -> TokenStream {
+    let name = member.name();
+    let keeps = format!(
+        "`{name}` keeps attributes that are not declared, among them those of this struct: \
+         keep them in this struct, with `#[nla(rest)]`"
+    );
+    let is_empty = format!(
+        "`{name}` is an `Option` of a struct of which everything may be absent: \
+         `Some` of nothing and `None` have the same attributes. Flatten the struct itself"
+    );
+    let ty = &member.ty;
+    let required = quote_spanned!(at(ty)=> <#ty as __nla::DecodeField>::REQUIRED);
+    quote_spanned! {member.span=>
+        const _: () = __nla::assert!(!#schema.keeps_undeclared, #keeps);
+        const _: () = __nla::assert!(#required || __nla::is_never_empty(#schema), #is_empty);
+    }
 }
 
 /// What both derives say of a mistake in the same words at the same place, the compiler prints once.

@@ -6,7 +6,7 @@ use syn::Type;
 use syn::ext::IdentExt;
 
 use crate::model::{AlternativeKind, Constant, Container, Direction, Kind, Member, Role};
-use crate::tokens::{at, element, value};
+use crate::tokens::{at, element, element_value, value};
 
 /// The value of `Decode::SCHEMA`.
 pub(crate) fn schema(container: &Container) -> TokenStream {
@@ -84,7 +84,7 @@ fn member_entries(member: &Member, owner: &str) -> Vec<TokenStream> {
             vec![Entry { repeated: true, ..entry(constant, wire(ty, &element(ty))) }.tokens()]
         }
         Role::Indexed { first, last } => {
-            vec![Entry { last: Some(last), ..entry(first, wire(ty, &element(ty))) }.tokens()]
+            vec![Entry { last: Some(last), ..entry(first, wire(ty, &element_value(ty))) }.tokens()]
         }
         Role::Flatten => {
             let schema = quote_spanned!(at(ty)=> <#value as __nla::Decode>::SCHEMA);

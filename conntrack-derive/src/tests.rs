@@ -262,6 +262,24 @@ mod words {
     }
 
     #[test]
+    fn versions_of_kernels() {
+        let declared = |version: &str| {
+            quote!(
+                struct Nest {
+                    #[nla(A, since = #version)]
+                    a: u8,
+                }
+            )
+        };
+        for version in ["6.14", "5.8", "2.6.39", "10.0"] {
+            model(declared(version));
+        }
+        for other in ["banana", "", "6", "6.", ".1", "6.1.", "6.1.2.3", "v6.1", "6.1-rc2", "6. 1", "6.1000", "-6.1"] {
+            assert_eq!(mistakes(declared(other)), ["expected the version of a kernel, such as `\"6.14\"`"], "{other}");
+        }
+    }
+
+    #[test]
     fn documentation_is_kept_as_it_reads() {
         let input = parse(quote! {
             /// First line.

@@ -42,7 +42,13 @@ pub(crate) fn value(ty: &Type) -> TokenStream {
     quote_spanned!(at(ty)=> <#ty as __nla::DecodeField>::Value)
 }
 
-/// The payload's type of each element of a list.
+/// The payload's type of each element of a list, whether or not the elements are `Option`s.
+pub(crate) fn element_value(ty: &Type) -> TokenStream {
+    let element = element(ty);
+    quote_spanned!(at(ty)=> <#element as __nla::DecodeField>::Value)
+}
+
+/// The type of each element of a list.
 pub(crate) fn element(ty: &Type) -> TokenStream {
     quote_spanned!(at(ty)=> <#ty as __nla::List>::Element)
 }

@@ -158,7 +158,7 @@ impl<'a, I: Iterator<Item: Borrow<Command>>> Batch<'a, I> {
             let next = if self.carried.is_some() { self.carried.take() } else { self.commands.next() };
             let Some(command) = next else { break };
             let command_ref = command.borrow();
-            let pushed = command_ref.request().and_then(|request| Ok(self.requests.push(&request)?));
+            let pushed = command_ref.request().and_then(|request| self.requests.push(&request));
             let entry = match pushed {
                 Err(error) => Entry::Refused(error),
                 Ok(()) if self.requests.len() > 1 && self.requests.bytes() > limits.bytes => {

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use conntrack_spec::codec::TooLong;
 use conntrack_spec::{
-    DccpRole, DccpState, Family, FlowKey, FlowUpdate, L4, Nat, NewFlow, ProtoInfo, ProtoInfoDccp, ProtoInfoSctp,
-    ProtoInfoTcp, Protocol, Seconds, Status, Tuple,
+    DccpRole, DccpState, Family, FlowKey, FlowUpdate, L4, Mismatch, Nat, NewFlow, ProtoInfo, ProtoInfoDccp,
+    ProtoInfoSctp, ProtoInfoTcp, Protocol, Seconds, Status, Tuple,
 };
 
 mod expect;
@@ -134,6 +134,9 @@ pub enum UsageError {
     /// A file that is no network namespace.
     #[error("not a network namespace")]
     NotANetworkNamespace,
+    /// A struct declares an attribute of a message differently than this crate does.
+    #[error(transparent)]
+    Mismatch(#[from] Box<Mismatch>),
 }
 
 /// What goes into the header of the message, if the request makes sense.

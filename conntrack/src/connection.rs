@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use conntrack_spec::{Changes, Decode, Flow, FlowId, FlowKey, FlowUpdate, NewFlow};
+use conntrack_spec::{Changes, Decode, Flow, FlowId, FlowKey, FlowUpdate, NewFlow, ProjectionOf};
 
 use crate::batch::{Batch, Command};
 use crate::builder::Builder;
@@ -122,6 +122,8 @@ impl Conntrack {
 
     /// All flows, each decoded into a struct of your own, which pays only for what it holds.
     ///
+    /// A field that declares an attribute differently than [`Flow`] [does not build](crate::guide::projections).
+    ///
     /// ```no_run
     /// use conntrack::{Conntrack, Decode, FlowId};
     ///
@@ -142,6 +144,7 @@ impl Conntrack {
     /// # Errors
     /// The kernel refuses.
     pub fn dump_as<T: Decode>(&self) -> Result<Dump<T>, Error> {
+        const { ProjectionOf::<T, Flow>::CHECKED };
         self.dump_filtered_as(&Filter::all())
     }
 
@@ -158,6 +161,7 @@ impl Conntrack {
     /// # Errors
     /// The filter contradicts itself, or the kernel refuses.
     pub fn dump_filtered_as<T: Decode>(&self, filter: &Filter) -> Result<Dump<T>, Error> {
+        const { ProjectionOf::<T, Flow>::CHECKED };
         let plan = filter.plan_dump(self.kernel)?;
         let is_exact = plan.is_exact() && self.compares_mark_of(filter)?;
         Dump::start(&self.dumps, &request::dump(&plan), (!is_exact).then(|| filter.clone()))
@@ -178,6 +182,7 @@ impl Conntrack {
     /// # Errors
     /// As [`get`](Self::get).
     pub fn get_as<T: Decode>(&self, key: &FlowKey) -> Result<Option<T>, Error> {
+        const { ProjectionOf::<T, Flow>::CHECKED };
         // The kernel does not compare the id.
         self.one_if(&request::get(key)?, |message| match key.id {
             Some(id) => Ok(message.decode::<Identity>()?.id == id),

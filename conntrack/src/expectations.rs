@@ -1,6 +1,8 @@
 //! Expectations: flows that other flows announce.
 
-use conntrack_spec::{Decode, Expect, ExpectHelper, ExpectKey, ExpectMaster, ExpectUpdate, HelperName, NewExpect};
+use conntrack_spec::{
+    Decode, Expect, ExpectHelper, ExpectKey, ExpectMaster, ExpectUpdate, HelperName, NewExpect, ProjectionOf,
+};
 
 use crate::connection::{Conntrack, found};
 use crate::dump::Dump;
@@ -44,6 +46,7 @@ impl Conntrack {
     /// # Errors
     /// The kernel refuses.
     pub fn expectations_as<T: Decode>(&self) -> Result<Dump<T>, Error> {
+        const { ProjectionOf::<T, Expect>::CHECKED };
         self.all(&request::dump())
     }
 

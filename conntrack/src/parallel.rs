@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::vec;
 
-use conntrack_spec::{Decode, Family, Flow, Status};
+use conntrack_spec::{Decode, Family, Flow, ProjectionOf, Status};
 
 use crate::connection::Conntrack;
 use crate::dump::{Dump, item_at};
@@ -41,6 +41,7 @@ impl Conntrack {
     where
         T: Decode + Send + 'static,
     {
+        const { ProjectionOf::<T, Flow>::CHECKED };
         let processors = thread::available_parallelism().map_or(1, usize::from);
         let is_worth_it = self.stats()?.entries >= WORTH_SPLITTING;
         let parts = if is_worth_it { filter.parts(processors, self.kernel) } else { vec![filter.clone()] };

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::iter::FusedIterator;
 
-use conntrack_spec::{Decode, Flow, FlowId, FlowKey, Tuple};
+use conntrack_spec::{Decode, Flow, FlowId, FlowKey, ProjectionOf, Tuple};
 
 use crate::connection::Conntrack;
 use crate::dump::Dump;
@@ -57,6 +57,8 @@ struct Found {
     id: FlowId,
 }
 
+const _: () = ProjectionOf::<Found, Flow>::CHECKED;
+
 /// # Counters
 impl Conntrack {
     /// Gets the flow at a tuple and sets its counters to 0, atomically (`IPCTNL_MSG_CT_GET_CTRZERO`). `None` if there is
@@ -78,6 +80,7 @@ impl Conntrack {
     /// # Errors
     /// As [`get_zeroing`](Self::get_zeroing).
     pub fn get_zeroing_as<T: Decode>(&self, key: &FlowKey) -> Result<Option<T>, Error> {
+        const { ProjectionOf::<T, Flow>::CHECKED };
         if self.is_gone(key)? {
             return Ok(None);
         }
@@ -106,6 +109,7 @@ impl Conntrack {
     /// # Errors
     /// The filter contradicts itself, or the kernel refuses.
     pub fn dump_zeroing_filtered_as<T: Decode>(&self, filter: &Filter) -> Result<Zeroing<'_, T>, Error> {
+        const { ProjectionOf::<T, Flow>::CHECKED };
         Ok(Zeroing {
             ct: self,
             found: Some(self.dump_filtered_as(filter)?),
@@ -159,7 +163,7 @@ impl<T: Decode> Zeroing<'_, T> {
             };
             let encoded = next.and_then(|Found { orig, zone, id }| {
                 let key = FlowKey { zone, id: Some(id), ..FlowKey::new(orig) };
-                Ok(self.requests.push(&request::get_zeroing(&key)?)?)
+                self.requests.push(&request::get_zeroing(&key)?)
             });
             if let Err(error) = encoded {
                 self.errors.push_back(error);

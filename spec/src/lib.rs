@@ -37,6 +37,7 @@ pub mod uapi;
 
 mod named;
 mod path;
+mod projection;
 mod tagged;
 mod text;
 mod words;
@@ -102,6 +103,9 @@ pub use new_expect::{ExpectTuples, ExpectUpdate, NewExpect};
 pub use new_flow::NewFlow;
 pub use no_attributes::NoAttributes;
 pub use path::{AttributeName, AttributePath};
+#[doc(hidden)]
+pub use projection::ProjectionOf;
+pub use projection::{Mismatch, MismatchReason};
 pub use proto_info::{
     DccpRole, DccpState, ProtoInfo, ProtoInfoDccp, ProtoInfoSctp, ProtoInfoTcp, SctpState, TcpFlagBits, TcpFlags,
     TcpState,

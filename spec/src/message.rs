@@ -1,5 +1,7 @@
 //! The messages: their numbers, and which attributes they have.
 
+use std::marker::PhantomData;
+
 use crate::codec::{Decode, Entry, Name, Schema};
 use crate::netlink::{DELETE_FLAGS, GET_FLAGS, NEW_FLAGS};
 use crate::uapi::{
@@ -12,8 +14,8 @@ use crate::uapi::{
 };
 use crate::{
     CpuStats, DefaultTimeouts, DefaultTimeoutsKey, Expect, ExpectHelper, ExpectKey, ExpectMaster, ExpectStats,
-    ExpectUpdate, Flow, FlowFilter, FlowKey, FlowUpdate, GlobalStats, NewExpect, NewFlow, NoAttributes, PolicyKey,
-    TimeoutPolicy, UserHelper, UserHelperKey,
+    ExpectUpdate, Flow, FlowFilter, FlowKey, FlowUpdate, GlobalStats, Mismatch, NewExpect, NewFlow, NoAttributes,
+    PolicyKey, TimeoutPolicy, UserHelper, UserHelperKey,
 };
 
 /// A message of a netfilter subsystem, by its number.
@@ -70,8 +72,11 @@ impl Message {
 
     /// The message with this `nlmsg_type`.
     #[must_use]
-    pub fn of(kind: u16) -> Option<&'static Self> {
-        MESSAGES.iter().find(|message| message.kind() == kind)
+    pub const fn of(kind: u16) -> Option<&'static Self> {
+        match index(kind) {
+            Some(index) => Some(&MESSAGES[index]),
+            None => None,
+        }
     }
 
     /// The attributes of the answers; `None` if the answer is an acknowledgement only.
@@ -176,3 +181,113 @@ pub const MESSAGES: &[Message] = &[
     message!(NFNL_SUBSYS_CTHELPER, NFNL_MSG_CTHELPER_GET, Get, HELPER_KEY, None, HELPERS),
     message!(NFNL_SUBSYS_CTHELPER, NFNL_MSG_CTHELPER_DEL, Delete, HELPER_KEY, None, None),
 ];
+
+/// The place of a message in [`MESSAGES`].
+#[inline]
+const fn index(kind: u16) -> Option<usize> {
+    const FLOW: Run = Run::of(NFNL_SUBSYS_CTNETLINK);
+    const EXPECT: Run = Run::of(NFNL_SUBSYS_CTNETLINK_EXP);
+    const TIMEOUT: Run = Run::of(NFNL_SUBSYS_CTNETLINK_TIMEOUT);
+    const HELPER: Run = Run::of(NFNL_SUBSYS_CTHELPER);
+    const { assert!(FLOW.length + EXPECT.length + TIMEOUT.length + HELPER.length == MESSAGES.len()) };
+    let [subsystem, number] = kind.to_be_bytes();
+    let run = match subsystem {
+        NFNL_SUBSYS_CTNETLINK => FLOW,
+        NFNL_SUBSYS_CTNETLINK_EXP => EXPECT,
+        NFNL_SUBSYS_CTNETLINK_TIMEOUT => TIMEOUT,
+        NFNL_SUBSYS_CTHELPER => HELPER,
+        _ => return None,
+    };
+    let number = number as usize;
+    if number < run.length { Some(run.first + number) } else { None }
+}
+
+/// The messages of one subsystem: neighbours in [`MESSAGES`], in the order of their numbers.
+struct Run {
+    first: usize,
+    length: usize,
+}
+
+impl Run {
+    const fn of(subsystem: u8) -> Self {
+        let mut first = 0;
+        while MESSAGES[first].subsystem != subsystem {
+            first += 1;
+        }
+        let mut length = 0;
+        while first + length < MESSAGES.len() && MESSAGES[first + length].subsystem == subsystem {
+            assert!(MESSAGES[first + length].number as usize == length, "a number is left out");
+            length += 1;
+        }
+        Self { first, length }
+    }
+}
+
+/// Tells which messages a struct is a projection of. The compiler compares them, so a lookup costs a few instructions.
+/// Every struct fits a message that is not in [`MESSAGES`].
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Fits<T>(PhantomData<fn() -> T>);
+
+impl<T: Decode> Fits<T> {
+    /// A bit for each of [`MESSAGES`].
+    const REQUESTS: u64 = bits(T::SCHEMA, true);
+    const RECEIVED: u64 = bits(T::SCHEMA, false);
+
+    /// Whether a request of this type can have the attributes of a `T`.
+    #[inline]
+    #[must_use]
+    pub const fn request(kind: u16) -> bool {
+        is_set(Self::REQUESTS, kind)
+    }
+
+    /// Whether a message of this type from the kernel can be decoded into a `T`.
+    #[inline]
+    #[must_use]
+    pub const fn received(kind: u16) -> bool {
+        is_set(Self::RECEIVED, kind)
+    }
+}
+
+#[inline]
+const fn is_set(bits: u64, kind: u16) -> bool {
+    match index(kind) {
+        Some(index) => bits >> index & 1 != 0,
+        None => true,
+    }
+}
+
+const fn bits(schema: &'static Schema, requests: bool) -> u64 {
+    let (mut bits, mut at) = (0, 0);
+    while at < MESSAGES.len() {
+        let declared = if requests { MESSAGES[at].request } else { MESSAGES[at].received };
+        bits |= (mismatch(schema, declared).is_none() as u64) << at;
+        at += 1;
+    }
+    bits
+}
+
+const fn mismatch(schema: &'static Schema, declared: Option<&'static Schema>) -> Option<Mismatch> {
+    match declared {
+        Some(declared) => schema.mismatch(declared),
+        None => None,
+    }
+}
+
+/// Compares `schema` with the attributes of a request, if it is declared here.
+///
+/// # Errors
+/// The first field that [differs](Schema::mismatch).
+pub fn check_request(kind: u16, schema: &'static Schema) -> Result<(), Box<Mismatch>> {
+    mismatch(schema, Message::of(kind).and_then(|message| message.request))
+        .map_or(Ok(()), |mismatch| Err(Box::new(mismatch)))
+}
+
+/// Compares `schema` with the attributes of a message from the kernel, if it is declared here.
+///
+/// # Errors
+/// The first field that [differs](Schema::mismatch).
+pub fn check_received(kind: u16, schema: &'static Schema) -> Result<(), Box<Mismatch>> {
+    mismatch(schema, Message::of(kind).and_then(|message| message.received))
+        .map_or(Ok(()), |mismatch| Err(Box::new(mismatch)))
+}

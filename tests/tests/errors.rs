@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 
 use conntrack::codec::{DecodeErrorKind, EncodeError, Mode, TooLong, decode, decode_with, encode};
 use conntrack::{
-    Changes, ExtAck, Filter, Flow, FlowFilter, FlowId, FlowKey, Help, KernelVersion, Report, Status, Tuple,
+    Changes, ExtAck, Filter, Flow, FlowFilter, FlowId, FlowKey, Help, KernelVersion, Report, Seconds, Status,
+    TimeoutPolicy, Timeouts, Tuple, UdpTimeouts,
 };
 use conntrack_tests::generate::bytes;
 use conntrack_tests::paths::decode_both_ways;
@@ -62,7 +63,7 @@ fn errors_of_the_codec_and_of_texts_have_no_source() {
     let errors: [&dyn Error; 6] = [
         &decode::<Flow>(&[]).unwrap_err(),
         &DecodeErrorKind::TrailingBytes(2),
-        &EncodeError::Nul(3),
+        &EncodeError::Nul { number: 1, at: 3 },
         &TooLong::Nul(3),
         &"proto=nonsense".parse::<Filter>().unwrap_err(),
         &"six".parse::<KernelVersion>().unwrap_err(),
@@ -140,6 +141,51 @@ fn the_last_of_two_counts() {
     let other = tuple().in_zone(9);
     let attributes = [bytes(1, true, &encode(&other).unwrap()), flow().concat()].concat();
     assert_eq!(decode_both_ways::<Flow>(&attributes, Mode::Strict).unwrap().orig, tuple());
+}
+
+#[test]
+fn the_last_of_two_counts_whatever_the_first_is() {
+    let good = flow().concat();
+    // Too short, an incomplete nest, and a nest with a malformed attribute.
+    for first in [
+        bytes(3, false, &[0, 7]),
+        bytes(12, false, &[7]),
+        bytes(1, true, &[]),
+        bytes(2, true, &[3, 0, 1, 0]),
+        bytes(1, true, &bytes(1, true, &bytes(1, false, &[10]))),
+    ] {
+        let attributes = [first.clone(), good.clone()].concat();
+        assert_eq!(decode_both_ways::<Flow>(&attributes, Mode::Strict), decode(&good), "{first:02x?}");
+        // If it is the last one, it counts.
+        let attributes = [good.clone(), first].concat();
+        let error = decode_both_ways::<Flow>(&attributes, Mode::Lenient).unwrap_err();
+        assert!(error.offset() >= good.len(), "{error}");
+    }
+    // Of two that are malformed, the last one is blamed.
+    let attributes = [bytes(8, false, &[7]), good.clone(), bytes(8, false, &[7, 7])].concat();
+    assert_eq!(
+        error(&attributes, Mode::Lenient),
+        format!("CTA_MARK: 2 bytes, expected 4 (at byte {})", good.len() + 12)
+    );
+}
+
+#[test]
+fn the_last_of_two_counts_where_one_tells_what_is_in_the_other() {
+    let (tag, seconds) = (|protocol| bytes(3, false, &[protocol]), |value: u32| value.to_be_bytes());
+    let head = [bytes(1, false, b"p\0"), bytes(2, false, &[0, 2])].concat();
+    let short = bytes(4, true, &bytes(1, false, &[0, 0, 1]));
+    let good = bytes(4, true, &bytes(1, false, &seconds(7)));
+    let udp = Timeouts::Udp(UdpTimeouts::new().unreplied(Seconds(7)));
+    let policy = |attributes: &[&[u8]]| {
+        decode_both_ways::<TimeoutPolicy>(&[&[head.as_slice()], attributes].concat().concat(), Mode::Strict)
+    };
+    assert_eq!(policy(&[&tag(17), &short, &good]).unwrap().timeouts, udp);
+    assert_eq!(policy(&[&tag(6), &good, &tag(17)]).unwrap().timeouts, udp);
+    // What is no list of timeouts of one protocol may be one of another: attribute 11 of TCP is none of UDP.
+    let eleventh = bytes(4, true, &bytes(11, false, &seconds(7)));
+    assert!(policy(&[&tag(17), &eleventh]).is_err());
+    assert!(matches!(policy(&[&tag(17), &eleventh, &tag(6)]).unwrap().timeouts, Timeouts::Tcp(_)));
+    assert!(policy(&[&tag(17), &short, &tag(6)]).is_err());
 }
 
 #[test]

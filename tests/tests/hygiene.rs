@@ -66,6 +66,8 @@ mod declared {
     const HYGIENE_FIRST: u16 = 101;
     const HYGIENE_LAST: u16 = 104;
     const HYGIENE_MANY: u16 = 105;
+    const HYGIENE_GAPS_FIRST: u16 = 110;
+    const HYGIENE_GAPS_LAST: u16 = 112;
     const HYGIENE_OWN: u16 = library::uapi::CTA_USE;
 
     /// Everything that can be declared.
@@ -87,6 +89,9 @@ mod declared {
         /// Numbered.
         #[nla(HYGIENE_FIRST..=HYGIENE_LAST)]
         pub(super) numbered: ::std::vec::Vec<Flags>,
+        /// Numbered, with gaps.
+        #[nla(HYGIENE_GAPS_FIRST..=HYGIENE_GAPS_LAST)]
+        pub(super) gaps: ::std::vec::Vec<::std::option::Option<u8>>,
         /// Flattened.
         #[nla(flatten)]
         pub(super) one: ::std::option::Option<One>,
@@ -191,6 +196,7 @@ fn it_works_too() {
         address: Some(::std::net::IpAddr::V4(::std::net::Ipv4Addr::LOCALHOST)),
         many: ::std::vec![3, 4],
         numbered: ::std::vec![Flags(5)],
+        gaps: ::std::vec![None, Some(1)],
         one: Some(One::Group { r#type: 6, r#fn: None }),
         zone: None,
         timeout: Some(8),

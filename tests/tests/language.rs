@@ -1,13 +1,13 @@
 //! What can be declared beside plain attributes, one thing a test.
 
 use conntrack::codec::{
-    BoundedBytes, EncodeError, Entry, Mode, NLA_F_NESTED, Native, NulString, RawAttribute, Schema, SchemaAttribute,
-    Wire, Writer, decode, encode,
+    BoundedBytes, DecodeErrorKind, EncodeError, EncodePayload, Entry, Mode, NLA_F_NESTED, Native, NulString,
+    RawAttribute, Schema, SchemaAttribute, Wire, Writer, decode, encode,
 };
 use conntrack::{Decode, Encode, Flow, codec};
 use conntrack_tests::generate::bytes;
 use conntrack_tests::paths::decode_both_ways;
-use conntrack_tests::sample::{Range, Sample, Target};
+use conntrack_tests::sample::{Gaps, Kept, Nests, Range, Sample, Target, Wrapped};
 
 fn sample() -> Sample {
     Sample {
@@ -21,6 +21,18 @@ fn sample() -> Sample {
         blob: None,
         address: None,
         rest: Vec::new(),
+    }
+}
+
+fn nests() -> Nests {
+    let name = Wrapped("x".to_owned());
+    Nests {
+        kept: Kept { name: name.clone(), rest: Vec::new() },
+        open: None,
+        opens: Vec::new(),
+        gaps: None,
+        last: name,
+        inner: None,
     }
 }
 
@@ -64,6 +76,27 @@ fn indexed_attributes_come_in_the_order_of_their_numbers() {
 }
 
 #[test]
+fn elements_keep_their_numbers() {
+    let element = |number, value: u16| bytes(number, false, &value.to_be_bytes());
+    let gaps = [element(21, 1), element(23, 3)].concat();
+    let list = decode_both_ways::<Gaps>(&gaps, Mode::Strict).unwrap();
+    assert_eq!(list.elements, [None, Some(1), None, Some(3)]);
+    assert_eq!(encode(&list).unwrap(), gaps);
+    let full = decode_both_ways::<Gaps>(&[20, 21, 22, 23].map(|number| element(number, 0)).concat(), Mode::Strict);
+    assert_eq!(full.unwrap().elements, [Some(0); 4]);
+    let long = Gaps { elements: vec![None; 5] };
+    assert_eq!(encode(&long), Err(EncodeError::TooManyElements { count: 5, first: 20, last: 23 }));
+    // Elements that cannot be absent: no element changes its number without a word.
+    let element = |number, value: i32| bytes(number, false, &value.to_be_bytes());
+    for (elements, missing) in [(vec![11], 0), (vec![10, 12], 1), (vec![13, 11, 10], 2)] {
+        let elements: Vec<_> = elements.into_iter().map(|number| element(number, 7)).collect();
+        let error = decode_both_ways::<Sample>(&sample_and(&elements), Mode::Lenient).unwrap_err();
+        assert_eq!(error.kind(), DecodeErrorKind::MissingElement { list: "SAMPLE_FIRST", index: missing });
+        assert_eq!(error.to_string(), format!("missing SAMPLE_FIRST[{missing}] (at byte 0)"));
+    }
+}
+
+#[test]
 fn a_flattened_option_is_all_or_nothing() {
     assert_eq!(decoded(&[]).range, None);
     assert_eq!(decoded(&[bytes(20, false, &[0; 8])]).range, Some(Range { low: 0, high: None }));
@@ -76,6 +109,34 @@ fn the_last_alternative_counts() {
     let host = bytes(30, false, &[10, 0, 0, 1]);
     assert_eq!(decoded(std::slice::from_ref(&host)).target, Target::Host { address: [10, 0, 0, 1].into() });
     assert_eq!(decoded(&[host, bytes(32, false, b"y\0")]).target, Target::Name("y".to_owned()));
+}
+
+#[test]
+fn the_last_alternative_counts_whatever_the_first_is() {
+    let (short_host, text) = (bytes(30, false, &[10, 0, 0]), bytes(32, false, b"y\0"));
+    // Of a choice, one that another variant replaces; of a field, the other type of its attribute.
+    assert_eq!(decoded(&[short_host.clone(), text]).target, Target::Name("y".to_owned()));
+    let v6 = bytes(31, false, &[0; 16]);
+    assert_eq!(decoded(&[short_host.clone(), v6]).target, Target::Host { address: [0_u16; 8].into() });
+    // Padding replaces nothing, neither does an attribute that is not declared, nor a later element of a list.
+    let at = encode(&sample()).unwrap().len() + 4;
+    for (first, then) in [
+        (short_host.clone(), bytes(30, false, &[])),
+        (short_host, bytes(99, false, &[0; 4])),
+        (bytes(3, true, &bytes(20, false, &[0; 7])), bytes(3, true, &bytes(20, false, &[0; 8]))),
+        (bytes(10, false, &[0; 3]), bytes(11, false, &[0; 4])),
+        (bytes(30, false, &[0; 3]), bytes(42, false, &[0; 4])),
+    ] {
+        let error = decode_both_ways::<Sample>(&sample_and(&[first, then]), Mode::Lenient).unwrap_err();
+        assert!(error.offset() == at || error.offset() == at + 4, "{error}");
+    }
+    // The same element again, a flattened field, a nest.
+    assert_eq!(decoded(&[bytes(10, false, &[0; 3]), bytes(10, false, &[0, 0, 0, 9])]).indexed, [9]);
+    let range = decoded(&[bytes(20, false, &[0; 7]), bytes(20, false, &[0; 8])]).range;
+    assert_eq!(range, Some(Range { low: 0, high: None }));
+    let kept = bytes(1, true, &bytes(1, false, b"x\0"));
+    let attributes = [bytes(1, true, &[]), kept, encode(&nests()).unwrap()].concat();
+    assert_eq!(decode_both_ways(&attributes, Mode::Strict), Ok(nests()));
 }
 
 #[test]
@@ -114,6 +175,12 @@ fn a_choice_keeps_what_is_not_declared() {
     let raw = RawAttribute { kind: NLA_F_NESTED | 9, payload: vec![1, 2, 3] };
     assert_eq!(changes.proto_info, Some(conntrack::ProtoInfo::Other(raw)));
     assert_eq!(encode(&changes).unwrap(), attributes);
+    // Where another variant is there it is not kept: then the strict mode refuses it.
+    let both = bytes(4, true, &[bytes(1, true, &[]), unknown].concat());
+    let changes = decode_both_ways::<conntrack::Changes>(&both, Mode::Lenient).unwrap();
+    assert_eq!(changes.proto_info, Some(conntrack::ProtoInfo::Tcp(conntrack::ProtoInfoTcp::default())));
+    let error = decode_both_ways::<conntrack::Changes>(&both, Mode::Strict).unwrap_err();
+    assert_eq!(error.to_string(), "CTA_PROTOINFO: unknown attribute 9 with 3 bytes (at byte 8)");
 }
 
 #[test]
@@ -132,8 +199,20 @@ fn an_attribute_has_sixteen_bits_of_length() {
 #[test]
 fn texts() {
     let text = |name: &str| Sample { target: Target::Name(name.to_owned()), ..sample() };
-    assert_eq!(encode(&text("\0")), Err(EncodeError::Nul(0)));
-    assert_eq!(encode(&text("a\0b")).unwrap_err().to_string(), "a NUL at byte 1 of a text, which would end it there");
+    assert_eq!(encode(&text("\0")), Err(EncodeError::Nul { number: 32, at: 0 }));
+    assert_eq!(
+        encode(&text("a\0b")).unwrap_err().to_string(),
+        "attribute 32 has a NUL at byte 1 of its text, which would end it there"
+    );
+    // Inside a nest, and behind one: the attribute that has it.
+    let kept = Kept { name: Wrapped("\0".to_owned()), rest: Vec::new() };
+    assert_eq!(encode(&Nests { kept, ..nests() }), Err(EncodeError::Nul { number: 1, at: 0 }));
+    let last = Wrapped("abc\0".to_owned());
+    assert_eq!(encode(&Nests { last, ..nests() }), Err(EncodeError::Nul { number: 5, at: 3 }));
+    let mut buffer = Vec::new();
+    let mut writer = Writer::new(&mut buffer);
+    EncodePayload::encode_payload(&"\0".to_owned(), &mut writer);
+    assert_eq!(writer.finish(), Err(EncodeError::Nul { number: 0, at: 0 }));
     // What is received is read, whatever it is, and can be sent again.
     assert_eq!(decoded(&[bytes(32, false, b"a\xff\xffb\xc3\0c")]).target, Target::Name("a??b?".to_owned()));
     let longest = decoded(&[bytes(32, false, &vec![0xff; 65_530])]);

@@ -60,8 +60,11 @@ fn expectation_requests() {
 #[test]
 fn a_class_of_expectations_goes_with_its_helper() {
     let new = NewExpect::from_any_port(expected(), master());
-    let with =
-        |class, helper: Option<&str>| NewExpect { class, helper: helper.map(|name| name.parse().unwrap()), ..new.clone() };
+    let with = |class, helper: Option<&str>| NewExpect {
+        class,
+        helper: helper.map(|name| name.parse().unwrap()),
+        ..new.clone()
+    };
     for class in [1, 2, u32::MAX] {
         assert_eq!(expect::create(&with(Some(class), None)).err(), Some(UsageError::ClassWithoutHelper(class)));
         assert!(expect::create(&with(Some(class), Some("sip"))).is_ok());

@@ -5,8 +5,9 @@
 use conntrack::codec::{Decode, Mode, decode, decode_with, encode};
 use conntrack_tests::every_message;
 use conntrack_tests::generate::{careless, fixed, valid, value};
-use conntrack_tests::paths::{check, decode_both_ways};
-use conntrack_tests::sample::Sample;
+use conntrack_tests::paths::decode_both_ways;
+use conntrack_tests::sample::{Nests, Sample};
+use conntrack_tests::types;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -36,12 +37,12 @@ macro_rules! round_trips {
 
                 #[test]
                 fn out_of_order_doubled_missing_unknown(bytes in careless(<$type>::SCHEMA)) {
-                    check::<$type>(&bytes);
+                    types::check::<$type>(&bytes);
                 }
 
                 #[test]
                 fn truncated(bytes in valid(<$type>::SCHEMA), end in any::<Index>()) {
-                    check::<$type>(&bytes[..end.index(bytes.len() + 1)]);
+                    types::check::<$type>(&bytes[..end.index(bytes.len() + 1)]);
                 }
 
                 #[test]
@@ -54,12 +55,12 @@ macro_rules! round_trips {
                         let at = at.index(bytes.len().max(1));
                         bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= bits);
                     }
-                    check::<$type>(&bytes);
+                    types::check::<$type>(&bytes);
                 }
 
                 #[test]
                 fn noise(bytes in vec(any::<u8>(), 0..64)) {
-                    check::<$type>(&bytes);
+                    types::check::<$type>(&bytes);
                 }
             }
         }
@@ -70,4 +71,5 @@ macro_rules! round_trips {
 every_message!(round_trips);
 round_trips! {
     sample: Sample;
+    nests: Nests;
 }

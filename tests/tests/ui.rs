@@ -2,6 +2,8 @@
 //!
 //! After a change of a message, `TRYBUILD=overwrite cargo test -p conntrack-tests --test ui` writes it anew; read it
 //! before you commit it, as the user will read it.
+//!
+//! `ui/fits.rs` compiles.
 
 use std::process::{Command, ExitCode};
 
@@ -18,7 +20,10 @@ fn main() -> ExitCode {
         eprintln!("SKIPPED: tests/ui holds the messages of {COMPILER}x, and this is {compiler}");
     }
     let trial = Trial::test("mistakes_are_explained", || {
-        trybuild::TestCases::new().compile_fail("ui/*/*.rs");
+        let cases = trybuild::TestCases::new();
+        // With one that compiles, all are built and not only checked: that a struct fits a message is found then.
+        cases.pass("ui/fits.rs");
+        cases.compile_fail("ui/*/*.rs");
         Ok(())
     });
     libtest_mimic::run(&arguments, vec![trial.with_ignored_flag(other)]).exit_code()

@@ -153,11 +153,12 @@ impl Choice {
         let from = quote_spanned!(at(ty)=> <#ty as __nla::From<__nla::RawAttribute>>::from);
         self.states.extend(quote!(#state,));
         self.otherwise = Some(quote! {
-            if __nla::matches!(__seen, __Seen::Nothing | __Seen::#state) {
+            let __kept = __nla::matches!(__seen, __Seen::Nothing | __Seen::#state);
+            if __kept {
                 *__value = Self::#variant(#from(__nla::From::from(__attribute)));
                 *__seen = __Seen::#state;
             }
-            true
+            __kept
         });
         self.finish.extend(quote!((_, __Seen::#state) => {}));
         self.vacant.get_or_insert_with(|| quote!(Self::#variant(#from(__nla::RawAttribute::vacant()))));

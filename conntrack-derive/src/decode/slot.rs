@@ -6,7 +6,7 @@ use syn::{Ident, Type};
 
 use super::join;
 use crate::model::{Constant, Direction, Member, Numbers, Role};
-use crate::tokens::{at, code_at, element, value};
+use crate::tokens::{at, code_at, element, element_value, value};
 
 /// A field, and what is noted of it while it is decoded.
 pub(super) struct Slot<'a> {
@@ -60,7 +60,7 @@ impl<'a> Slots<'a> {
                     quote_spanned!(at(ty)=> __nla::Vec<#element>)
                 }
                 Role::Indexed { .. } => {
-                    let element = element(ty);
+                    let element = element_value(ty);
                     quote_spanned!(at(ty)=> __nla::Vec<(u16, #element)>)
                 }
                 Role::Flatten => {
@@ -240,7 +240,7 @@ pub(super) fn arms(slot: &Slot<'_>) -> TokenStream {
             }
         }
         Role::Indexed { first, last } => {
-            let payload = decode_payload(ty, &element(ty), first);
+            let payload = decode_payload(ty, &element_value(ty), first);
             let (first, last) = (&first.local, &last.local);
             quote! {
                 __number if (#first..=#last).contains(&__number) => {
@@ -306,8 +306,10 @@ pub(super) fn finish(slot: &Slot<'_>) -> TokenStream {
                 }
             }
         }
-        Role::Indexed { .. } => {
-            let list = list(ty, &quote_spanned!(code_at(ty)=> __nla::elements_in_order(#seen)));
+        Role::Indexed { first, .. } => {
+            let (name, first) = (first.name(), &first.local);
+            let elements = quote_spanned!(code_at(ty)=> __nla::elements_in_order(#seen, #first, #name)?);
+            let list = list(ty, &elements);
             quote!(#field = #list;)
         }
         Role::Repeated(_) => {

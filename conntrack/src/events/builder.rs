@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use conntrack_spec::{Decode, Flow};
+use conntrack_spec::{Decode, Flow, ProjectionOf};
 
 use super::{Events, Groups, Inbox};
 use crate::check::UsageError;
@@ -157,6 +157,7 @@ impl EventsBuilder {
     /// # Errors
     /// As [`subscribe`](Self::subscribe).
     pub fn subscribe_as<T: Decode>(self) -> Result<Events<T>, Error> {
+        const { ProjectionOf::<T, Flow>::CHECKED };
         if self.groups.is_empty() {
             return Err(UsageError::NoGroups.into());
         }

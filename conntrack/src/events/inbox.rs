@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use conntrack_spec::Decode;
 use conntrack_spec::codec::{self, Mode};
 use conntrack_spec::header::NlMsgHdr;
 use conntrack_spec::message::kind;
@@ -10,6 +9,7 @@ use conntrack_spec::uapi::{
     IPCTNL_MSG_CT_DELETE, IPCTNL_MSG_CT_NEW, IPCTNL_MSG_EXP_DELETE, IPCTNL_MSG_EXP_NEW, NFNL_SUBSYS_CTNETLINK,
     NFNL_SUBSYS_CTNETLINK_EXP,
 };
+use conntrack_spec::{Decode, Flow, ProjectionOf};
 
 use super::{Event, Groups, Origin, UnknownMessage};
 use crate::error::{Error, Undecodable};
@@ -208,6 +208,7 @@ impl Inbox {
     /// # Errors
     /// [`Error::Undecodable`]; the next call goes on with the next message.
     pub fn take<T: Decode>(&mut self) -> Option<Result<Event<T>, Error>> {
+        const { ProjectionOf::<T, Flow>::CHECKED };
         Some(self.find().transpose()?.and_then(|found| {
             let mut event = found.vacant();
             self.complete(&mut event, &found).map(|()| event)

@@ -39,7 +39,7 @@ use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use conntrack_spec::{Decode, Flow};
+use conntrack_spec::{Decode, Flow, ProjectionOf};
 
 use crate::error::{Errno, Error};
 use crate::sys::socket::Socket;
@@ -100,6 +100,7 @@ impl Events {
     /// # Errors
     /// As [`subscribe`](Self::subscribe).
     pub fn subscribe_as<T: Decode>(groups: Groups) -> Result<Events<T>, Error> {
+        const { ProjectionOf::<T, Flow>::CHECKED };
         Self::builder().groups(groups).subscribe_as()
     }
 

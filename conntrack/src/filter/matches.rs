@@ -1,6 +1,6 @@
 //! A filter in user space.
 
-use conntrack_spec::{Decode, Family, Flow, L4, ProtoInfo, Protocol, Status, TcpState, Tuple};
+use conntrack_spec::{Decode, Family, Flow, L4, ProjectionOf, ProtoInfo, Protocol, Status, TcpState, Tuple};
 
 use super::{Filter, Side};
 
@@ -20,6 +20,8 @@ pub(crate) struct View {
     #[nla(CTA_PROTOINFO)]
     proto_info: Option<ProtoInfo>,
 }
+
+const _: () = ProjectionOf::<View, Flow>::CHECKED;
 
 impl Filter {
     /// Whether `flow` meets every criterion.

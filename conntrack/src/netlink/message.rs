@@ -2,12 +2,14 @@
 
 use conntrack_spec::codec::{self, EncodeError, Schema, Writer};
 use conntrack_spec::header::{NfGenMsg, NlMsgHdr};
-use conntrack_spec::message::kind;
+use conntrack_spec::message::{self, Fits, kind};
 use conntrack_spec::{Decode, DecodeError, Encode, Family};
 use zerocopy::IntoBytes;
 use zerocopy::big_endian::U16;
 
 use super::{NLM_F_ACK, NLM_F_REQUEST};
+use crate::check::UsageError;
+use crate::error::Error;
 
 /// A message: its header and all that follows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,8 +100,13 @@ impl<'a> Message<'a> {
     /// Decodes the attributes.
     ///
     /// # Errors
-    /// They are not what `T` declares.
-    pub fn decode<T: Decode>(&self) -> Result<T, crate::Error> {
+    /// [`Error::Decode`] if they are not what `T` declares. [`UsageError::Mismatch`] if `T` declares an attribute of a
+    /// connection tracking message differently than this crate does.
+    pub fn decode<T: Decode>(&self) -> Result<T, Error> {
+        let kind = self.header.kind;
+        if !Fits::<T>::received(kind) {
+            message::check_received(kind, T::SCHEMA).map_err(UsageError::from)?;
+        }
         Ok(codec::decode(self.attributes()?)?)
     }
 
@@ -160,6 +167,8 @@ pub struct Request<'a> {
     flags: u16,
     nfgenmsg: NfGenMsg,
     attributes: &'a dyn Encode,
+    /// Whether the attributes are declared as those of the message are.
+    fits: bool,
 }
 
 impl std::fmt::Debug for Request<'_> {
@@ -176,14 +185,17 @@ impl std::fmt::Debug for Request<'_> {
 impl<'a> Request<'a> {
     /// Makes a request of message `number` of `subsystem` with these attributes, `NLM_F_REQUEST` and `NLM_F_ACK`. Error
     /// messages begin with `operation`: words such as `listing tables`.
+    #[inline]
     #[must_use]
     pub fn new<T: Encode + Decode>(operation: &'static str, subsystem: u8, number: u8, attributes: &'a T) -> Self {
+        let kind = kind(subsystem, number);
         Self {
             subject: Subject { operation, schema: T::SCHEMA, denied: DENIED },
-            kind: kind(subsystem, number),
+            kind,
             flags: NLM_F_REQUEST | NLM_F_ACK,
             nfgenmsg: NfGenMsg::default(),
             attributes,
+            fits: Fits::<T>::request(kind),
         }
     }
 
@@ -240,8 +252,12 @@ impl<'a> Request<'a> {
     /// Appends the message to a datagram.
     ///
     /// # Errors
-    /// An attribute cannot be encoded; `datagram` is then as it was.
-    pub fn encode(&self, seq: u32, datagram: &mut Vec<u8>) -> Result<(), EncodeError> {
+    /// [`Error::Encode`] if an attribute cannot be encoded. [`UsageError::Mismatch`] if the attributes declare one of a
+    /// connection tracking request differently than this crate does. `datagram` is then as it was.
+    pub fn encode(&self, seq: u32, datagram: &mut Vec<u8>) -> Result<(), Error> {
+        if !self.fits {
+            message::check_request(self.kind, self.subject.schema).map_err(UsageError::from)?;
+        }
         let start = datagram.len();
         // The length follows when it is known.
         let header = NlMsgHdr { len: 0, kind: self.kind, flags: self.flags, seq, pid: 0 };
@@ -250,7 +266,7 @@ impl<'a> Request<'a> {
         let mut writer = Writer::new(datagram);
         self.attributes.encode_attributes(&mut writer);
         let result = writer.finish().and_then(|()| set_length(datagram, start));
-        result.inspect_err(|_| datagram.truncate(start))
+        result.inspect_err(|_| datagram.truncate(start)).map_err(Error::Encode)
     }
 }
 
@@ -264,13 +280,13 @@ fn set_length(datagram: &mut [u8], start: usize) -> Result<(), EncodeError> {
     Ok(())
 }
 
-impl From<ProtocolError> for crate::Error {
+impl From<ProtocolError> for Error {
     fn from(error: ProtocolError) -> Self {
         Self::Protocol(error)
     }
 }
 
-impl From<DecodeError> for crate::Error {
+impl From<DecodeError> for Error {
     fn from(error: DecodeError) -> Self {
         Self::Decode(error)
     }

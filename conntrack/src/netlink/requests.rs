@@ -1,7 +1,5 @@
 //! Requests that are sent in one datagram.
 
-use conntrack_spec::codec::EncodeError;
-
 use super::channel::refusal;
 use super::{NLM_F_ACK, Refusal, Request, Subject};
 use crate::error::Error;
@@ -35,7 +33,7 @@ impl Requests {
     ///
     /// # Errors
     /// It cannot be encoded, and is not appended.
-    pub(crate) fn push(&mut self, request: &Request<'_>) -> Result<(), EncodeError> {
+    pub(crate) fn push(&mut self, request: &Request<'_>) -> Result<(), Error> {
         let start = self.datagram.len();
         request.without_ack().encode(0, &mut self.datagram)?;
         self.parts.push(Part { start, subject: request.subject });

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use conntrack_spec::{
     Changes, CpuStats, Decode, Expect, ExpectKey, ExpectMaster, ExpectStats, ExpectUpdate, Flow, FlowKey, GlobalStats,
-    HelperName, NewExpect, NewFlow, PerCpu, PolicyName, Protocol, TimeoutPolicy, Timeouts, UserHelper, UserHelperKey,
+    HelperName, NewExpect, NewFlow, PerCpu, PolicyName, ProjectionOf, Protocol, TimeoutPolicy, Timeouts, UserHelper,
+    UserHelperKey,
 };
 use tokio::task::{JoinError, spawn_blocking};
 
@@ -165,6 +166,7 @@ impl Conntrack {
     /// # Errors
     /// As [`crate::Conntrack::dump_as`], which says more.
     pub async fn dump_as<T: Decode + Send + 'static>(&self) -> Result<Dump<T>, Error> {
+        const { ProjectionOf::<T, Flow>::CHECKED };
         self.dump_with(crate::Conntrack::dump_as).await
     }
 
@@ -173,6 +175,7 @@ impl Conntrack {
     /// # Errors
     /// As [`crate::Conntrack::dump_filtered_as`], which says more.
     pub async fn dump_filtered_as<T: Decode + Send + 'static>(&self, filter: &Filter) -> Result<Dump<T>, Error> {
+        const { ProjectionOf::<T, Flow>::CHECKED };
         let filter = filter.clone();
         self.dump_with(move |ct| ct.dump_filtered_as(&filter)).await
     }
@@ -182,6 +185,7 @@ impl Conntrack {
     /// # Errors
     /// As [`crate::Conntrack::dump_parallel_as`], which says more.
     pub async fn dump_parallel_as<T: Decode + Send + 'static>(&self, filter: &Filter) -> Result<Dump<T>, Error> {
+        const { ProjectionOf::<T, Flow>::CHECKED };
         let filter = filter.clone();
         self.dump_with(move |ct| ct.dump_parallel_as(&filter)).await
     }

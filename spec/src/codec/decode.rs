@@ -297,13 +297,28 @@ fn decode_one<T: Decode>(
         }
         return Ok(None);
     };
-    let known = T::decode_attribute(value, seen, attribute, mode)
-        .map_err(|error| error.shifted(offset.saturating_add(NLA_HEADER)))?;
+    let known = match T::decode_attribute(value, seen, attribute, mode) {
+        Ok(known) => known,
+        Err(_) if is_replaced(T::SCHEMA, attribute.number(), *stream) => true,
+        Err(error) => return Err(error.shifted(offset.saturating_add(NLA_HEADER))),
+    };
     if !known && mode == Mode::Strict {
         let (number, length) = (attribute.number(), attribute.payload().len());
         return Err(DecodeError::from(DecodeErrorKind::UnknownAttribute { number, length }).shifted(offset));
     }
     Ok(Some(known))
+}
+
+/// Whether a later attribute takes the place of attribute `number`. If this one is malformed, that is then no error.
+#[cold]
+#[inline(never)]
+fn is_replaced(schema: &Schema, number: u16, mut rest: Stream<'_>) -> bool {
+    while let Ok(Some(later)) = rest.next_attribute() {
+        if schema.is_replaced(number, &later) {
+            return true;
+        }
+    }
+    false
 }
 
 /// A fixed layout to decode into.

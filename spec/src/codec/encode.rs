@@ -53,6 +53,8 @@ impl<T: Encode> EncodePayload for T {
 pub trait EncodeField {
     /// The payload's type.
     type Value: EncodePayload;
+    /// Whether it is always written.
+    const REQUIRED: bool;
 
     /// What is to be written, if anything.
     #[doc(hidden)]
@@ -61,6 +63,7 @@ pub trait EncodeField {
 
 impl<T: EncodePayload> EncodeField for T {
     type Value = T;
+    const REQUIRED: bool = true;
 
     #[inline(always)]
     fn value(&self) -> Option<&T> {
@@ -70,6 +73,7 @@ impl<T: EncodePayload> EncodeField for T {
 
 impl<T: EncodePayload> EncodeField for Option<T> {
     type Value = T;
+    const REQUIRED: bool = false;
 
     #[inline(always)]
     fn value(&self) -> Option<&T> {
@@ -108,8 +112,13 @@ pub enum EncodeError {
         last: u16,
     },
     /// A text with a NUL inside: the kernel would read only what is before it.
-    #[error("a NUL at byte {0} of a text, which would end it there")]
-    Nul(usize),
+    #[error("attribute {number} has a NUL at byte {at} of its text, which would end it there")]
+    Nul {
+        /// The attribute's number; 0 for a text that is encoded without an attribute around it.
+        number: u16,
+        /// The first NUL, in bytes from the start of the text.
+        at: usize,
+    },
     /// A message's length is a 32-bit number.
     #[error("a message of {0} bytes, at most 4294967295 fit")]
     MessageTooLong(usize),
@@ -120,13 +129,15 @@ pub enum EncodeError {
 pub struct Writer<'a> {
     buffer: &'a mut Vec<u8>,
     error: Option<EncodeError>,
+    /// The attribute whose payload began last, for an error about it.
+    number: u16,
 }
 
 impl<'a> Writer<'a> {
     /// A writer that appends to `buffer`.
     #[inline]
     pub fn new(buffer: &'a mut Vec<u8>) -> Self {
-        Self { buffer, error: None }
+        Self { buffer, error: None, number: 0 }
     }
 
     /// Appends bytes of a payload.
@@ -148,6 +159,7 @@ impl<'a> Writer<'a> {
         let kind = if T::NESTED { number | NLA_F_NESTED } else { number };
         let [k0, k1] = kind.to_ne_bytes();
         self.buffer.extend_from_slice(&[0, 0, k0, k1]);
+        self.number = number;
         payload.encode_payload(self);
         let length = self.buffer.len().saturating_sub(start);
         match u16::try_from(length) {
@@ -164,14 +176,22 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Appends `elements` as the attributes `first`, `first + 1` … `last`.
-    pub fn indexed<T: EncodePayload>(&mut self, first: u16, last: u16, elements: &[T]) {
+    /// Appends `elements` as the attributes `first`, `first + 1` … `last`. `None` leaves its number out.
+    pub fn indexed<T: EncodeField>(&mut self, first: u16, last: u16, elements: &[T]) {
         for (number, element) in (first..=last).zip(elements) {
-            self.attribute(number, element);
+            if let Some(value) = element.value() {
+                self.attribute(number, value);
+            }
         }
         if elements.len() > (first..=last).len() {
             self.fail(EncodeError::TooManyElements { count: elements.len(), first, last });
         }
+    }
+
+    /// Keeps the error that the text being written has a NUL at byte `at`.
+    #[cold]
+    pub(super) fn fail_at_nul(&mut self, at: usize) {
+        self.fail(EncodeError::Nul { number: self.number, at });
     }
 
     /// Keeps the first error.
@@ -193,7 +213,7 @@ impl<'a> Writer<'a> {
 /// Encodes a struct's attributes into a buffer of their own.
 ///
 /// # Errors
-/// An attribute is too long, has too many elements, or is a text with a NUL inside.
+/// [`EncodeError::AttributeTooLong`], [`EncodeError::TooManyElements`] or [`EncodeError::Nul`], which tell the attribute.
 pub fn encode<T: Encode>(value: &T) -> Result<Vec<u8>, EncodeError> {
     let mut buffer = Vec::new();
     encode_into(value, &mut buffer).map(|()| buffer)
@@ -209,6 +229,20 @@ pub fn encode_into<T: Encode>(value: &T, buffer: &mut Vec<u8>) -> Result<(), Enc
     let mut writer = Writer::new(buffer);
     value.encode_attributes(&mut writer);
     writer.finish().inspect_err(|_| buffer.truncate(start))
+}
+
+/// Whether one of them is true. For the derive.
+#[doc(hidden)]
+#[must_use]
+pub const fn any(conditions: &[bool]) -> bool {
+    let mut rest = conditions;
+    while let [first, others @ ..] = rest {
+        if *first {
+            return true;
+        }
+        rest = others;
+    }
+    false
 }
 
 /// Encodes a fixed layout, which is in memory as it is on the wire.

@@ -61,6 +61,14 @@ pub enum DecodeErrorKind {
     /// An attribute that every kernel sends is not there.
     #[error("missing {0}")]
     Missing(&'static str),
+    /// A list of numbered attributes has a gap: this element is not there, and one behind it is.
+    #[error("missing {list}[{index}]")]
+    MissingElement {
+        /// The kernel name of the list's first attribute.
+        list: &'static str,
+        /// The element, counted from 0.
+        index: u16,
+    },
     /// Only in [`Mode::Strict`](super::Mode::Strict): an attribute that is not declared.
     #[error("unknown attribute {number} with {length} bytes")]
     UnknownAttribute {

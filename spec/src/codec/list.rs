@@ -1,5 +1,7 @@
 //! Fields that hold several values.
 
+use super::{DecodeError, DecodeErrorKind, DecodeField};
+
 /// The type of a field that is `repeated`, a range, or `rest`: a `Vec`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot hold several attributes",
@@ -39,10 +41,31 @@ pub fn replace_element<T>(list: &mut Vec<(u16, T)>, number: u16, element: T) {
     list.push((number, element));
 }
 
-/// The elements in the order of their attribute numbers.
+/// Puts the elements of the list from attribute `first` on, whose kernel name is `name`, in the order of their numbers.
+/// A gap becomes `None`, so that the elements behind it keep their numbers.
+///
+/// # Errors
+/// [`DecodeErrorKind::MissingElement`] for a gap, if elements cannot be `None`.
 #[doc(hidden)]
-#[must_use]
-pub fn elements_in_order<T>(mut list: Vec<(u16, T)>) -> Vec<T> {
+pub fn elements_in_order<F: DecodeField>(
+    mut list: Vec<(u16, F::Value)>,
+    first: u16,
+    name: &'static str,
+) -> Result<Vec<F>, DecodeError> {
     list.sort_by_key(|(number, _)| *number);
-    list.into_iter().map(|(_, element)| element).collect()
+    let mut elements = Vec::with_capacity(list.len());
+    for (number, value) in list {
+        let index = number.saturating_sub(first);
+        while elements.len() < usize::from(index) {
+            if F::REQUIRED {
+                let index = u16::try_from(elements.len()).unwrap_or(index);
+                return Err(DecodeErrorKind::MissingElement { list: name, index }.into());
+            }
+            elements.push(F::vacant());
+        }
+        let mut element = F::vacant();
+        element.set(value);
+        elements.push(element);
+    }
+    Ok(elements)
 }

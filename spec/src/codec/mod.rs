@@ -9,7 +9,8 @@
 //! Decoding follows the kernel's own liberal parser (`lib/nlattr.c`), so that a newer kernel never breaks an older
 //! program:
 //!
-//! * attributes may come in any order; of two with the same number the last one counts, whole;
+//! * attributes may come in any order; of two with the same number the last one counts, whole, even if the first one is
+//!   malformed;
 //! * unknown attributes are skipped, unless the struct keeps them with `#[nla(rest)]`;
 //! * `NLA_F_NESTED` and `NLA_F_NET_BYTEORDER` are not looked at;
 //! * an attribute without payload is padding, and skipped, where the type has no empty payload: a machine that aligns
@@ -58,13 +59,17 @@ pub use decode::{
     Decode, DecodeField, DecodePayload, Mode, decode, decode_at, decode_layout, decode_with,
     decode_with_general_path_only, vacant_layout,
 };
-pub use encode::{Choose, Encode, EncodeError, EncodeField, EncodePayload, Writer, encode, encode_into, encode_layout};
+pub use encode::{
+    Choose, Encode, EncodeError, EncodeField, EncodePayload, Writer, any, encode, encode_into, encode_layout,
+};
 pub use error::{DecodeError, DecodeErrorKind, missing};
 pub use list::{List, elements_in_order, replace_element};
 pub use primitive::Native;
 pub use raw::RawAttribute;
 pub(crate) use raw::RawAttributes;
-pub use schema::{ByteOrder, Direction, Entry, Name, Schema, SchemaAttribute, Wire, disjoint, distinct};
+pub use schema::{
+    ByteOrder, Direction, Entry, Name, Schema, SchemaAttribute, Wire, disjoint, distinct, is_never_empty,
+};
 pub use stream::Stream;
 pub use tagged::TaggedSeen;
 pub(crate) use tagged::{Content, Tagged};

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::stream::header_word;
 use super::{
-    ByteOrder, Choose, DecodeError, DecodeErrorKind, DecodePayload, EncodeError, EncodePayload, Mode, NLA_HEADER,
-    Stream, Wire, Writer, align,
+    ByteOrder, Choose, DecodeError, DecodeErrorKind, DecodePayload, EncodePayload, Mode, NLA_HEADER, Stream, Wire,
+    Writer, align,
 };
 
 /// The first `N` bytes of a payload: more are ignored, as the kernel ignores them.
@@ -191,7 +191,7 @@ impl DecodePayload for String {
 impl EncodePayload for String {
     fn encode_payload(&self, writer: &mut Writer<'_>) {
         if let Some(at) = self.bytes().position(|byte| byte == 0) {
-            writer.fail(EncodeError::Nul(at));
+            writer.fail_at_nul(at);
         }
         writer.bytes(self.as_bytes());
         writer.bytes(&[0]);

@@ -209,6 +209,38 @@ impl Schema {
         self.attributes().map(|attribute| 1_usize.saturating_add(inside(attribute))).max().unwrap_or(0)
     }
 
+    /// Whether `later`, which stands behind attribute `number` in the same run, takes its place: of one field the last
+    /// attribute counts, of a choice the last variant.
+    pub(super) fn is_replaced(&self, number: u16, later: &Attribute<'_>) -> bool {
+        let replaces = |earlier: &SchemaAttribute, other: &SchemaAttribute| {
+            let variant = |attribute: &SchemaAttribute| attribute.field.split('.').next();
+            if !other.holds(later.number()) || other.direction == Direction::Send {
+                return false;
+            }
+            if other.wire.is_padding(later.payload()) {
+                return false;
+            }
+            if self.choice && variant(earlier) != variant(other) {
+                return true;
+            }
+            match earlier.wire {
+                // What is in it is known when this one is.
+                Wire::Selected { by, .. } if by == other.number => true,
+                _ if earlier.repeated => false,
+                _ if earlier.last.is_some() => number == later.number(),
+                _ => earlier.field == other.field,
+            }
+        };
+        self.entries.iter().any(|entry| match entry {
+            Entry::Flatten { schema, .. } => schema.is_replaced(number, later),
+            Entry::Attribute(earlier) if earlier.holds(number) => self.entries.iter().any(|other| match other {
+                Entry::Attribute(other) => replaces(earlier, other),
+                Entry::Flatten { .. } => false,
+            }),
+            Entry::Attribute(_) => false,
+        })
+    }
+
     /// Whether it or a flattened struct declares one of the attributes `first` to `last`.
     const fn declares(&self, first: u16, last: u16) -> bool {
         let mut at = 0;
@@ -249,7 +281,7 @@ impl SchemaAttribute {
         self.number <= number && number <= self.last_number()
     }
 
-    const fn last_number(&self) -> u16 {
+    pub(crate) const fn last_number(&self) -> u16 {
         match self.last {
             Some(last) => last,
             None => self.number,
@@ -318,6 +350,27 @@ pub const fn distinct(first: u16, last: u16, before: &[(u16, u16)], flattened: &
         at += 1;
     }
     true
+}
+
+/// Whether some attribute of `schema` is there whenever it is. For the derive.
+#[doc(hidden)]
+#[must_use]
+pub const fn is_never_empty(schema: &Schema) -> bool {
+    let mut at = 0;
+    while at < schema.entries.len() {
+        let is_there = match &schema.entries[at] {
+            Entry::Attribute(attribute) => {
+                let is_list = attribute.repeated || attribute.last.is_some();
+                attribute.required && !is_list && !matches!(attribute.direction, Direction::Send)
+            }
+            Entry::Flatten { schema, required, .. } => *required && is_never_empty(schema),
+        };
+        if is_there {
+            return true;
+        }
+        at += 1;
+    }
+    schema.choice
 }
 
 /// False if one of the flattened structs before it declares an attribute of `schema`. For the derive.

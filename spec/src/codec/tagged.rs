@@ -53,11 +53,12 @@ impl<Tag: DecodePayload + Copy> TaggedSeen<Tag> {
                 self.tag = Some(tag);
             }
         } else if attribute.number() == content {
+            // Kept first: if it is malformed, another tag may still come.
+            self.content = Some((attribute.payload().to_vec(), mode));
             if let Some(tag) = self.tag {
                 // In the kernel's order: only here is it known where the content stands, which an error tells.
                 T::decode_content(tag, attribute.payload(), mode).map_err(|error| error.within(content_name))?;
             }
-            self.content = Some((attribute.payload().to_vec(), mode));
         } else {
             return Ok(false);
         }

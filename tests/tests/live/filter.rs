@@ -6,8 +6,8 @@ use std::ops::RangeInclusive;
 
 use conntrack::sandbox::Sandbox;
 use conntrack::{
-    BulkError, BulkReport, Conntrack, Error, Events, Family, Filter, Flow, FlowId, Flushed, KernelVersion, Mirror, NewFlow, Protocol, Status,
-    TcpState, Tuple, UsageError,
+    BulkError, BulkReport, Conntrack, Error, Events, Family, Filter, Flow, FlowId, Flushed, KernelVersion, Mirror,
+    NewFlow, Protocol, Status, TcpState, Tuple, UsageError,
 };
 use ipnet::IpNet;
 
@@ -265,7 +265,10 @@ fn deletes_nothing_by_a_contradiction(_: &Sandbox) -> Outcome {
     ];
     for (filter, name) in contradictions {
         holds!(refused(ct.flush(&filter).err().map(Error::from), name), "flush {filter:?}");
-        holds!(refused(ct.delete_matching(&filter, |_| true).err().map(Error::from), name), "delete_matching {filter:?}");
+        holds!(
+            refused(ct.delete_matching(&filter, |_| true).err().map(Error::from), name),
+            "delete_matching {filter:?}"
+        );
         holds!(refused(ct.dump_filtered(&filter).err(), name), "dump {filter:?}");
         holds!(refused(ct.dump_parallel_as::<Flow>(&filter).err(), name), "parallel dump {filter:?}");
         holds!(refused(ct.dump_zeroing_filtered(&filter).err(), name), "zeroing {filter:?}");

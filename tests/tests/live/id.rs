@@ -92,7 +92,8 @@ fn a_batch_refuses_an_update_by_id(_: &Sandbox) -> Outcome {
     ct.create(&udp(2))?;
     let update = |key| Command::Update(FlowUpdate { key, changes: Changes::new().mark(8) });
     let results: Vec<_> = ct.batch([update(another), update(key), update(udp(2).orig.into())]).collect();
-    let refused = |result: &Result<conntrack::Outcome, Error>| matches!(result, Err(Error::Usage(UsageError::UpdateById)));
+    let refused =
+        |result: &Result<conntrack::Outcome, Error>| matches!(result, Err(Error::Usage(UsageError::UpdateById)));
     holds!(refused(&results[0]) && refused(&results[1]) && results[2].is_ok(), "{results:?}");
     same!(ct.get(&key)?.and_then(|flow| flow.mark), Some(7));
     same!(ct.get(&udp(2).orig.into())?.and_then(|flow| flow.mark), Some(8));

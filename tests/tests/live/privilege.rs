@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use conntrack::sandbox::{Failure, Namespace, Sandbox};
 use conntrack::{
-    Capability, Changes, Command, Conntrack, Errno, Error, Events, ExpectUpdate, Filter, Flushed, Groups, L3Protocol, Mirror,
-    NewExpect, Protocol, Seconds, TimeoutPolicy, UdpTimeouts, UsageError,
+    Capability, Changes, Command, Conntrack, Errno, Error, Events, ExpectUpdate, Filter, Flushed, Groups, L3Protocol,
+    Mirror, NewExpect, Protocol, Seconds, TimeoutPolicy, UdpTimeouts, UsageError,
 };
 use rustix::process::Signal;
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
