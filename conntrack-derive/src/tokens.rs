@@ -1,6 +1,6 @@
 //! Pieces of code that both halves generate.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Type;
 use syn::spanned::Spanned;
@@ -51,4 +51,11 @@ pub(crate) fn element_value(ty: &Type) -> TokenStream {
 /// The type of each element of a list.
 pub(crate) fn element(ty: &Type) -> TokenStream {
     quote_spanned!(at(ty)=> <#ty as __nla::List>::Element)
+}
+
+/// The functions of the fixed layout `ident`, at the word `layout`: if the type is none, that is one mistake too.
+pub(crate) fn layout_at(ident: &Ident, span: Span) -> TokenStream {
+    let mut ident = ident.clone();
+    ident.set_span(ident.span().located_at(span));
+    quote_spanned!(span=> <#ident as __nla::Layout>)
 }

@@ -1,7 +1,5 @@
 //! The encoding half of the codec: its traits and the buffer that they write to.
 
-use zerocopy::{Immutable, IntoBytes};
-
 use super::{NLA_F_NESTED, NLA_HEADER, align};
 
 /// A nest that can be encoded: a message's body, or attributes inside an attribute. Derive it.
@@ -122,6 +120,9 @@ pub enum EncodeError {
     /// A message's length is a 32-bit number.
     #[error("a message of {0} bytes, at most 4294967295 fit")]
     MessageTooLong(usize),
+    /// A value that a condition of its fixed layout forbids, such as `#[deku(assert = "…")]`; the type's name.
+    #[error("not a valid `{0}`")]
+    InvalidLayout(&'static str),
 }
 
 /// Appends attributes to a buffer. What goes wrong is kept and reported by [`finish`](Self::finish), once.
@@ -144,6 +145,12 @@ impl<'a> Writer<'a> {
     #[inline(always)]
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The buffer that it appends to.
+    #[inline(always)]
+    pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
+        self.buffer
     }
 
     /// Appends one attribute: its header, its payload, its padding.
@@ -243,11 +250,4 @@ pub const fn any(conditions: &[bool]) -> bool {
         rest = others;
     }
     false
-}
-
-/// Encodes a fixed layout, which is in memory as it is on the wire.
-#[doc(hidden)]
-#[inline(always)]
-pub fn encode_layout<T: IntoBytes + Immutable>(value: &T, writer: &mut Writer<'_>) {
-    writer.bytes(value.as_bytes());
 }

@@ -44,6 +44,7 @@ mod bounded;
 mod decode;
 mod encode;
 mod error;
+mod layout;
 mod list;
 pub(crate) mod number;
 mod primitive;
@@ -56,13 +57,11 @@ mod tagged;
 pub use attribute::Attribute;
 pub use bounded::{BoundedBytes, NulString, TooLong};
 pub use decode::{
-    Decode, DecodeField, DecodePayload, Mode, decode, decode_at, decode_layout, decode_with,
-    decode_with_general_path_only, vacant_layout,
+    Decode, DecodeField, DecodePayload, Mode, decode, decode_at, decode_with, decode_with_general_path_only,
 };
-pub use encode::{
-    Choose, Encode, EncodeError, EncodeField, EncodePayload, Writer, any, encode, encode_into, encode_layout,
-};
+pub use encode::{Choose, Encode, EncodeError, EncodeField, EncodePayload, Writer, any, encode, encode_into};
 pub use error::{DecodeError, DecodeErrorKind, missing};
+pub use layout::{Layout, NATIVE};
 pub use list::{List, elements_in_order, replace_element};
 pub use primitive::Native;
 pub use raw::RawAttribute;
