@@ -167,6 +167,10 @@ fn layout(container: &Container, span: Span) -> TokenStream {
             fn encode_payload(&self, __writer: &mut __nla::Writer<'_>) {
                 #layout::encode(self, __writer);
             }
+            #[inline(always)]
+            fn encode_attribute(&self, __number: u16, __writer: &mut __nla::Writer<'_>) {
+                #layout::encode_attribute::<{ #layout::SIZE }, { #layout::SPACE }>(self, __number, __writer);
+            }
         }
     }
 }

@@ -49,7 +49,7 @@ pub(super) fn layout(container: &Container, span: Span) -> TokenStream {
 
             #[inline]
             fn decode_payload(__payload: &[u8], _: __nla::Mode) -> __nla::Result<Self, __nla::DecodeError> {
-                #layout::read(__payload)
+                __nla::Ok(#layout::read(__payload)?)
             }
 
             #[inline(always)]

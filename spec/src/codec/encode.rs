@@ -120,9 +120,12 @@ pub enum EncodeError {
     /// A message's length is a 32-bit number.
     #[error("a message of {0} bytes, at most 4294967295 fit")]
     MessageTooLong(usize),
-    /// A value that a condition of its fixed layout forbids, such as `#[deku(assert = "…")]`; the type's name.
-    #[error("not a valid `{0}`")]
-    InvalidLayout(&'static str),
+    /// A fixed layout of this many bytes is longer than the place for it.
+    #[error("no room for a fixed layout of {0} bytes")]
+    NoRoom(usize),
+    /// A condition of a fixed layout, such as `#[deku(assert = "…")]`, does not hold.
+    #[error("a value that its fixed layout does not allow")]
+    InvalidLayout,
 }
 
 /// Appends attributes to a buffer. What goes wrong is kept and reported by [`finish`](Self::finish), once.

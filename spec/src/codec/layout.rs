@@ -3,12 +3,12 @@
 use std::any::type_name;
 
 use deku::ctx::Endian;
-use deku::no_std_io::Cursor;
+use deku::no_std_io::{self, Cursor, ErrorKind, Seek, SeekFrom, Write};
 use deku::reader::Reader;
-use deku::writer::Writer as DekuOutput;
 use deku::{DekuReader, DekuSize, DekuWriter};
 
-use super::{DecodeError, DecodeErrorKind, EncodeError, Writer};
+use super::stream::header_word;
+use super::{DecodeErrorKind, EncodeError, NLA_HEADER, Writer, align};
 
 /// Declares fields in host byte order: `#[deku(endian = "NATIVE")]` on a struct or a field.
 pub const NATIVE: Endian = Endian::new();
@@ -55,16 +55,20 @@ pub trait Layout: Default + for<'a> DekuReader<'a> + DekuWriter + DekuSize {
         None => panic!("a fixed layout ends at the end of a byte"),
     };
 
+    /// For the derive: the bytes of an attribute with this payload.
+    #[doc(hidden)]
+    const SPACE: usize = align(NLA_HEADER + Self::SIZE);
+
     /// Reads the layout at the front of `bytes`; more bytes than it has are ignored, as for integers.
     ///
     /// # Errors
     /// [`DecodeErrorKind::TooShort`]: there are fewer bytes. [`DecodeErrorKind::InvalidLayout`]: a condition of the
     /// declaration, such as `#[deku(assert = "…")]`, is not met.
     #[inline(always)]
-    fn read(bytes: &[u8]) -> Result<Self, DecodeError> {
+    fn read(bytes: &[u8]) -> Result<Self, DecodeErrorKind> {
         // With the length checked first, each field is one load.
         let Some(layout) = bytes.get(..Self::SIZE) else {
-            return Err(DecodeErrorKind::TooShort { found: bytes.len(), expected: Self::SIZE }.into());
+            return Err(DecodeErrorKind::TooShort { found: bytes.len(), expected: Self::SIZE });
         };
         Self::from_reader_with_ctx(&mut Reader::new(Cursor::new(layout)), ()).map_err(|_| invalid::<Self>())
     }
@@ -79,17 +83,27 @@ pub trait Layout: Default + for<'a> DekuReader<'a> + DekuWriter + DekuSize {
         with_bytes(self, |bytes| buffer.extend_from_slice(bytes))
     }
 
+    /// Writes the layout over the front of `bytes`.
+    ///
+    /// # Errors
+    /// [`EncodeError::NoRoom`]: `bytes` are fewer. Those of [`append_to`](Self::append_to). `bytes` are then as they were.
+    #[inline(always)]
+    fn write_to(&self, bytes: &mut [u8]) -> Result<(), EncodeError> {
+        match bytes.get_mut(..Self::SIZE) {
+            Some(front) => with_bytes(self, |layout| front.copy_from_slice(layout)),
+            None => Err(EncodeError::NoRoom(Self::SIZE)),
+        }
+    }
+
     /// Changes the layout at the front of `bytes`.
     ///
     /// # Errors
-    /// Those of [`read`](Self::read), for the bytes as they are and for the changed value; `bytes` are then as they
-    /// were.
+    /// Those of [`read`](Self::read), for the bytes as they are and for the changed value. `bytes` are then as they were.
     #[inline(always)]
-    fn edit(bytes: &mut [u8], edit: impl FnOnce(&mut Self)) -> Result<(), DecodeError> {
+    fn edit(bytes: &mut [u8], edit: impl FnOnce(&mut Self)) -> Result<(), DecodeErrorKind> {
         let mut value = Self::read(bytes)?;
         edit(&mut value);
-        let write = |new: &[u8]| bytes.iter_mut().zip(new).for_each(|(byte, new)| *byte = *new);
-        with_bytes(&value, write).map_err(|_| invalid::<Self>())
+        value.write_to(bytes).map_err(|_| invalid::<Self>())
     }
 
     /// For the derive: [`append_to`](Self::append_to) a payload.
@@ -98,6 +112,21 @@ pub trait Layout: Default + for<'a> DekuReader<'a> + DekuWriter + DekuSize {
     fn encode(&self, writer: &mut Writer<'_>) {
         if let Err(error) = self.append_to(writer.buffer()) {
             writer.fail(error);
+        }
+    }
+
+    /// For the derive: appends an attribute in one piece. `SPACE` is what it takes.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn encode_attribute<const SIZE: usize, const SPACE: usize>(&self, number: u16, writer: &mut Writer<'_>) {
+        const { assert!(SIZE == Self::SIZE && SPACE == Self::SPACE) };
+        let mut attribute = [0; SPACE];
+        if let Some((header, payload)) = attribute.split_first_chunk_mut::<NLA_HEADER>() {
+            *header = header_word::<SIZE>(number).to_ne_bytes();
+            match self.write_to(payload) {
+                Ok(()) => writer.bytes(&attribute),
+                Err(error) => writer.fail(error),
+            }
         }
     }
 
@@ -119,26 +148,58 @@ impl<T: Default + for<'a> DekuReader<'a> + DekuWriter + DekuSize> Layout for T {
 /// They are written to the stack first: in a place of constant length, each field is one store.
 #[inline(always)]
 fn with_bytes<T: Layout>(value: &T, take: impl FnOnce(&[u8])) -> Result<(), EncodeError> {
-    /// Longer than most C structs of netlink protocols.
-    const USUAL: usize = 256;
-    let (mut short, mut long);
-    let bytes = if T::SIZE <= USUAL {
-        short = [0; USUAL];
-        short.get_mut(..T::SIZE).unwrap_or_default()
-    } else {
-        long = vec![0; T::SIZE];
-        &mut long[..]
-    };
-    match value.to_writer(&mut DekuOutput::new(Cursor::new(&mut *bytes)), ()) {
+    // Longer than most C structs of netlink protocols.
+    let mut usual = [0; 256];
+    match usual.get_mut(..T::SIZE) {
+        Some(bytes) => write(value, bytes, take),
+        None => write(value, &mut vec![0; T::SIZE], take),
+    }
+}
+
+#[inline(always)]
+fn write<T: Layout>(value: &T, bytes: &mut [u8], take: impl FnOnce(&[u8])) -> Result<(), EncodeError> {
+    match value.to_writer(&mut deku::writer::Writer::new(Output(Cursor::new(&mut *bytes))), ()) {
         Ok(()) => {
             take(bytes);
             Ok(())
         }
-        Err(_) => Err(EncodeError::InvalidLayout(type_name::<T>())),
+        Err(_) => Err(EncodeError::InvalidLayout),
     }
 }
 
-#[cold]
-fn invalid<T>() -> DecodeError {
-    DecodeErrorKind::InvalidLayout(type_name::<T>()).into()
+fn invalid<T>() -> DecodeErrorKind {
+    DecodeErrorKind::InvalidLayout(type_name::<T>())
+}
+
+/// A slice to write to. `Cursor` alone would write in a loop, which costs ten times as much where it is not inlined.
+struct Output<'a>(Cursor<&'a mut [u8]>);
+
+impl Write for Output<'_> {
+    #[inline(always)]
+    fn write_all(&mut self, bytes: &[u8]) -> no_std_io::Result<()> {
+        let end = self.0.position().saturating_add(bytes.len() as u64);
+        let at = usize::try_from(self.0.position()).unwrap_or(usize::MAX);
+        let place = self.0.get_mut().get_mut(at..).and_then(|rest| rest.get_mut(..bytes.len()));
+        place.ok_or(ErrorKind::WriteZero)?.copy_from_slice(bytes);
+        self.0.set_position(end);
+        Ok(())
+    }
+
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> no_std_io::Result<usize> {
+        self.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    #[inline]
+    fn flush(&mut self) -> no_std_io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for Output<'_> {
+    #[inline]
+    fn seek(&mut self, to: SeekFrom) -> no_std_io::Result<u64> {
+        self.0.seek(to)
+    }
 }
