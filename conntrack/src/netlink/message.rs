@@ -1,9 +1,11 @@
 //! Messages in datagrams.
 
+use conntrack_spec::codec::split::{layout, padded};
 use conntrack_spec::codec::{self, EncodeError, Layout, Schema, Writer};
 use conntrack_spec::header::{NfGenMsg, NlMsgHdr};
 use conntrack_spec::message::{self, Fits, kind};
 use conntrack_spec::{Decode, DecodeError, Encode, Family};
+use nom::{IResult, Parser};
 
 use super::{NLM_F_ACK, NLM_F_REQUEST};
 use crate::check::UsageError;
@@ -58,12 +60,10 @@ impl<'a> Message<'a> {
     /// The datagram does not start with a whole message.
     #[inline]
     pub fn split(datagram: &'a [u8]) -> Result<(Self, &'a [u8]), ProtocolError> {
-        let malformed = |claimed| ProtocolError::MessageLength { claimed, available: datagram.len() };
-        let header = NlMsgHdr::read(datagram).map_err(|_| malformed(0))?;
-        let length = header.len as usize;
-        let body = datagram.get(NlMsgHdr::SIZE..length).ok_or(malformed(header.len))?;
-        let rest = datagram.get(codec::align(length)..).unwrap_or_default();
-        Ok((Self { header, body }, rest))
+        match message(datagram) {
+            Ok((rest, message)) => Ok((message, rest)),
+            Err(_) => Err(malformed(datagram)),
+        }
     }
 
     /// The subsystem, `NFNL_SUBSYS_*`.
@@ -111,6 +111,20 @@ impl<'a> Message<'a> {
     fn too_short(&self) -> ProtocolError {
         ProtocolError::Body { found: self.body.len(), expected: NfGenMsg::SIZE }
     }
+}
+
+/// `struct nlmsghdr`, the body, and its padding.
+#[inline(always)]
+fn message(input: &[u8]) -> IResult<&[u8], Message<'_>, ()> {
+    let (input, header) = layout::<NlMsgHdr>(input)?;
+    let size = (header.len as usize).checked_sub(NlMsgHdr::SIZE).ok_or(nom::Err::Error(()))?;
+    padded(size).map(|body| Message { header, body }).parse_complete(input)
+}
+
+#[cold]
+fn malformed(datagram: &[u8]) -> ProtocolError {
+    let claimed = NlMsgHdr::read(datagram).map_or(0, |header| header.len);
+    ProtocolError::MessageLength { claimed, available: datagram.len() }
 }
 
 /// The messages of a datagram, in order. Ends after the first error.

@@ -51,10 +51,12 @@ mod primitive;
 mod raw;
 #[expect(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "constant functions over constants")]
 mod schema;
+#[doc(hidden)]
+pub mod split;
 mod stream;
 mod tagged;
 
-pub use attribute::Attribute;
+pub use attribute::{Attribute, NlAttr};
 pub use bounded::{BoundedBytes, NulString, TooLong};
 pub use decode::{
     Decode, DecodeField, DecodePayload, Mode, decode, decode_at, decode_with, decode_with_general_path_only,
