@@ -1,15 +1,17 @@
 //! The fixed layouts in front of the attributes (`include/uapi/linux/netlink.h`, `linux/netfilter/nfnetlink.h`).
 //!
 //! Each declares a C struct of the kernel for `deku`, field by field. [`Layout`] reads one from a message, appends it to
-//! one and changes it there.
+//! one and changes it there. Those in host byte order can be read in the other one, too: by `deku`, with an `Endian` as
+//! context.
 
+use deku::ctx::Endian;
 use deku::{DekuRead, DekuSize, DekuWrite};
 
 use crate::codec::{Layout, NATIVE};
 
 /// `struct nlmsghdr`, in host byte order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, DekuRead, DekuWrite, DekuSize)]
-#[deku(endian = "NATIVE")]
+#[deku(endian = "endian", ctx = "endian: Endian", ctx_default = "NATIVE")]
 pub struct NlMsgHdr {
     /// Bytes of the whole message, this header included.
     pub len: u32,
@@ -47,11 +49,13 @@ impl NfGenMsg {
 
 /// `struct nlmsgerr` without the rest of the request that may follow it, in host byte order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, DekuRead, DekuWrite, DekuSize)]
+#[deku(ctx = "endian: Endian", ctx_default = "NATIVE")]
 pub struct NlMsgErr {
     /// 0, or a negative errno.
-    #[deku(endian = "NATIVE")]
+    #[deku(endian = "endian")]
     pub error: i32,
     /// The header of the request that it answers.
+    #[deku(ctx = "endian")]
     pub request: NlMsgHdr,
 }
 

@@ -82,7 +82,7 @@ fn attributes(schema: &'static Schema, manners: Manners) -> BoxedStrategy<Attrib
 fn of_its_protocol(mut attributes: Attributes) -> Attributes {
     let number = |attribute: &Vec<u8>| u16::from_ne_bytes([attribute[2], attribute[3]]);
     let kind = attributes.get(1).map(number);
-    if let Some(protocol) = attributes.first_mut().and_then(|attribute| attribute.get_mut(NLA_HEADER)) {
+    if let Some(protocol) = attributes.first_mut().and_then(|attribute| attribute.get_mut(NlAttr::SIZE)) {
         *protocol = match kind {
             Some(CTA_PROTO_ICMP_ID..=CTA_PROTO_ICMP_CODE) => Protocol::ICMP.0,
             Some(CTA_PROTO_ICMPV6_ID..=CTA_PROTO_ICMPV6_CODE) => Protocol::ICMPV6.0,

@@ -1,5 +1,6 @@
 //! One attribute, split off a run of them.
 
+use deku::ctx::Endian;
 use deku::{DekuRead, DekuSize, DekuWrite};
 use nom::combinator::map_opt;
 use nom::{IResult, Parser};
@@ -9,7 +10,7 @@ use super::{Layout, NATIVE, NLA_F_NESTED, NLA_TYPE_MASK};
 
 /// `struct nlattr`, in host byte order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, DekuRead, DekuWrite, DekuSize)]
-#[deku(endian = "NATIVE")]
+#[deku(endian = "endian", ctx = "endian: Endian", ctx_default = "NATIVE")]
 pub struct NlAttr {
     /// Bytes of the attribute, this header included, without the padding.
     pub len: u16,
