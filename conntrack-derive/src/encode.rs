@@ -8,7 +8,7 @@ use syn::ext::IdentExt;
 
 use crate::model::{AlternativeKind, Container, Direction, Kind, Member, Role};
 use crate::numbers::sent;
-use crate::tokens::{at, element, layout_at, scope};
+use crate::tokens::{at, element, layout_functions, scope};
 
 pub(crate) fn expand(container: &Container) -> TokenStream {
     let ident = &container.ident;
@@ -159,17 +159,22 @@ fn transparent(container: &Container, ty: &Type) -> TokenStream {
 
 fn layout(container: &Container, span: Span) -> TokenStream {
     let ident = &container.ident;
-    let layout = layout_at(ident, span);
+    let functions = layout_functions(ident, span);
     quote! {
+        #functions
+
         #[automatically_derived]
         impl __nla::EncodePayload for #ident {
             #[inline]
             fn encode_payload(&self, __writer: &mut __nla::Writer<'_>) {
-                #layout::encode(self, __writer);
+                (__LAYOUT.append)(self, __writer);
             }
             #[inline(always)]
             fn encode_attribute(&self, __number: u16, __writer: &mut __nla::Writer<'_>) {
-                #layout::encode_attribute::<{ #layout::SIZE }, { #layout::SPACE }>(self, __number, __writer);
+                __writer.attribute_of_size::<{ __LAYOUT.size }, { __LAYOUT.space }>(
+                    __number,
+                    |__payload| (__LAYOUT.write)(self, __payload),
+                );
             }
         }
     }

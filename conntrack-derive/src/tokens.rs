@@ -53,9 +53,13 @@ pub(crate) fn element(ty: &Type) -> TokenStream {
     quote_spanned!(at(ty)=> <#ty as __nla::List>::Element)
 }
 
-/// The functions of the fixed layout `ident`, at the word `layout`: if the type is none, that is one mistake too.
-pub(crate) fn layout_at(ident: &Ident, span: Span) -> TokenStream {
-    let mut ident = ident.clone();
-    ident.set_span(ident.span().located_at(span));
-    quote_spanned!(span=> <#ident as __nla::Layout>)
+/// The constant `__LAYOUT`: the functions of the fixed layout `ident`.
+///
+/// Nothing else says that the type has to be one, and it says so at the word `layout`: one mistake at one place.
+pub(crate) fn layout_functions(ident: &Ident, span: Span) -> TokenStream {
+    let mut there = ident.clone();
+    there.set_span(ident.span().located_at(span));
+    quote! {
+        const __LAYOUT: __nla::LayoutFunctions<#ident> = __nla::layout_functions::<#there>();
+    }
 }

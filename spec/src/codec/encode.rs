@@ -1,5 +1,6 @@
 //! The encoding half of the codec: its traits and the buffer that they write to.
 
+use super::stream::header_word;
 use super::{NLA_F_NESTED, NLA_HEADER, align};
 
 /// A nest that can be encoded: a message's body, or attributes inside an attribute. Derive it.
@@ -160,6 +161,24 @@ impl<'a> Writer<'a> {
     #[inline(always)]
     pub fn attribute<T: EncodePayload + ?Sized>(&mut self, number: u16, payload: &T) {
         payload.encode_attribute(number, self);
+    }
+
+    /// Appends an attribute of a fixed size in one piece. `SPACE` is what it takes with header and padding.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn attribute_of_size<const SIZE: usize, const SPACE: usize>(
+        &mut self,
+        number: u16,
+        write: impl FnOnce(&mut [u8]) -> Result<(), EncodeError>,
+    ) {
+        let mut attribute = [0; SPACE];
+        if let Some((header, payload)) = attribute.split_first_chunk_mut::<NLA_HEADER>() {
+            *header = header_word::<SIZE>(number).to_ne_bytes();
+            match write(payload) {
+                Ok(()) => self.bytes(&attribute),
+                Err(error) => self.fail(error),
+            }
+        }
     }
 
     /// [`attribute`](Self::attribute) whose length is known when its payload has been written.

@@ -7,7 +7,6 @@ use deku::no_std_io::{self, Cursor, ErrorKind, Seek, SeekFrom, Write};
 use deku::reader::Reader;
 use deku::{DekuReader, DekuSize, DekuWriter};
 
-use super::stream::header_word;
 use super::{DecodeErrorKind, EncodeError, NLA_HEADER, Writer, align};
 
 /// Declares fields in host byte order: `#[deku(endian = "NATIVE")]` on a struct or a field.
@@ -55,10 +54,6 @@ pub trait Layout: Default + for<'a> DekuReader<'a> + DekuWriter + DekuSize {
         None => panic!("a fixed layout ends at the end of a byte"),
     };
 
-    /// For the derive: the bytes of an attribute with this payload.
-    #[doc(hidden)]
-    const SPACE: usize = align(NLA_HEADER + Self::SIZE);
-
     /// Reads the layout at the front of `bytes`; more bytes than it has are ignored, as for integers.
     ///
     /// # Errors
@@ -105,43 +100,53 @@ pub trait Layout: Default + for<'a> DekuReader<'a> + DekuWriter + DekuSize {
         edit(&mut value);
         value.write_to(bytes).map_err(|_| invalid::<Self>())
     }
-
-    /// For the derive: [`append_to`](Self::append_to) a payload.
-    #[doc(hidden)]
-    #[inline(always)]
-    fn encode(&self, writer: &mut Writer<'_>) {
-        if let Err(error) = self.append_to(writer.buffer()) {
-            writer.fail(error);
-        }
-    }
-
-    /// For the derive: appends an attribute in one piece. `SPACE` is what it takes.
-    #[doc(hidden)]
-    #[inline(always)]
-    fn encode_attribute<const SIZE: usize, const SPACE: usize>(&self, number: u16, writer: &mut Writer<'_>) {
-        const { assert!(SIZE == Self::SIZE && SPACE == Self::SPACE) };
-        let mut attribute = [0; SPACE];
-        if let Some((header, payload)) = attribute.split_first_chunk_mut::<NLA_HEADER>() {
-            *header = header_word::<SIZE>(number).to_ne_bytes();
-            match self.write_to(payload) {
-                Ok(()) => writer.bytes(&attribute),
-                Err(error) => writer.fail(error),
-            }
-        }
-    }
-
-    /// For the derive: a value to decode into.
-    #[doc(hidden)]
-    #[inline(always)]
-    #[must_use]
-    fn vacant() -> Self {
-        Self::default()
-    }
 }
 
 // What is missing is one error, about `Layout`, not one for each of the traits.
 #[diagnostic::do_not_recommend]
 impl<T: Default + for<'a> DekuReader<'a> + DekuWriter + DekuSize> Layout for T {}
+
+/// A layout's functions, for the derive.
+///
+/// Generated code names the trait once, to get these: a type that is no layout is then one error.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct LayoutFunctions<T> {
+    /// [`Layout::SIZE`]
+    pub size: usize,
+    /// Bytes of an attribute with this payload: header, payload, padding.
+    pub space: usize,
+    /// A value to decode into.
+    pub vacant: fn() -> T,
+    /// [`Layout::read`]
+    pub read: fn(&[u8]) -> Result<T, DecodeErrorKind>,
+    /// [`Layout::append_to`]
+    pub append: fn(&T, &mut Writer<'_>),
+    /// [`Layout::write_to`]
+    pub write: fn(&T, &mut [u8]) -> Result<(), EncodeError>,
+}
+
+impl<T: Layout> LayoutFunctions<T> {
+    const ALL: Self = Self {
+        size: T::SIZE,
+        space: align(T::SIZE.saturating_add(NLA_HEADER)),
+        vacant: T::default,
+        read: T::read,
+        append: |value, writer| {
+            if let Err(error) = value.append_to(writer.buffer()) {
+                writer.fail(error);
+            }
+        },
+        write: T::write_to,
+    };
+}
+
+/// The functions of `T`.
+#[doc(hidden)]
+#[must_use]
+pub const fn layout_functions<T: Layout>() -> LayoutFunctions<T> {
+    LayoutFunctions::ALL
+}
 
 /// Calls `take` with the bytes of a layout.
 ///

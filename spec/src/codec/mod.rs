@@ -64,6 +64,7 @@ pub use decode::{
 pub use encode::{Choose, Encode, EncodeError, EncodeField, EncodePayload, Writer, any, encode, encode_into};
 pub use error::{DecodeError, DecodeErrorKind, missing};
 pub use layout::{Layout, NATIVE};
+pub use layout::{LayoutFunctions, layout_functions};
 pub use list::{List, elements_in_order, replace_element};
 pub use primitive::Native;
 pub use raw::RawAttribute;
