@@ -4,19 +4,18 @@
 //! are. Where there can be no sandbox the tests are reported as
 //! ignored; with `CONNTRACK_TESTS_SKIP=deny`, as in CI, that is a failure.
 
+mod terminal;
+#[path = "../../examples/top/terminal.rs"]
+mod top_terminal;
+
 use std::collections::BTreeSet;
 use std::env;
-use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Output};
 
 use conntrack::sandbox::{Failure, Sandbox};
 use libtest_mimic::{Arguments, Failed, Trial};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
 use serde_json::Value;
 
 type Outcome = Result<(), Failure>;
@@ -32,7 +31,12 @@ const CASES: &[Case] = &[
     ("list_needs_no_privilege_in_the_sandbox", list_needs_no_privilege_in_the_sandbox),
     ("watch_sees_flows_come_and_go", watch_sees_flows_come_and_go),
     ("top_measures", top_measures),
-    ("top_draws_and_quits", top_draws_and_quits),
+    ("top_draws_and_quits", terminal::top_draws_and_quits),
+    ("top_restores_the_terminal_when_a_signal_ends_it", terminal::top_restores_the_terminal_when_a_signal_ends_it),
+    ("top_ends_when_the_terminal_takes_no_output", terminal::top_ends_when_the_terminal_takes_no_output),
+    ("top_restores_the_terminal_while_it_is_stopped", terminal::top_restores_the_terminal_while_it_is_stopped),
+    ("a_panic_restores_the_terminal", terminal::a_panic_restores_the_terminal),
+    ("purge_leaves_the_terminal_as_it_is", terminal::purge_leaves_the_terminal_as_it_is),
     ("nat_log_has_an_end_for_every_start", nat_log_has_an_end_for_every_start),
     ("purge_deletes_the_stale_flows_only", purge_deletes_the_stale_flows_only),
     ("stats_are_the_same_in_every_form", stats_are_the_same_in_every_form),
@@ -40,6 +44,7 @@ const CASES: &[Case] = &[
 ];
 
 fn main() -> ExitCode {
+    terminal::panic_if_told();
     let unavailable = Sandbox::probe().err().map(|error| error.to_string());
     let denied = env::var_os("CONNTRACK_TESTS_SKIP").is_some_and(|value| value == "deny");
     let trial = |(name, body): &Case| {
@@ -163,38 +168,6 @@ fn top_measures() -> Outcome {
         holds(rates.len() == 3 && rates.is_sorted_by(|left, right| left >= right) && rates[0] > Some(0), rates)?;
     }
     Ok(())
-}
-
-fn top_draws_and_quits() -> Outcome {
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
-    grantpt(&terminal)?;
-    unlockpt(&terminal)?;
-    tcsetwinsize(&terminal, Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 })?;
-    let path = ptsname(&terminal, Vec::new())?;
-    let open = || File::options().read(true).write(true).open(path.to_str().unwrap_or_default()).map(OwnedFd::from);
-    let mut command = Command::new(program("top")?);
-    command.args(["--sandbox", "--interval", "0.2"]);
-    command.env("TERM", "xterm").stdin(open()?).stdout(open()?).stderr(open()?);
-    let mut top = command.spawn()?;
-    // With it go the descriptors of the terminal: when top ends, reading does.
-    drop(command);
-
-    let (mut keys, mut screen) = (File::from(terminal.try_clone()?), File::from(terminal));
-    let (mut seen, mut buffer) = (Vec::new(), [0; 4096]);
-    let mut asked = false;
-    // EIO when the other end is closed.
-    while let Ok(length @ 1..) = screen.read(&mut buffer) {
-        seen.extend_from_slice(buffer.get(..length).unwrap_or_default());
-        if !asked && String::from_utf8_lossy(&seen).contains("127.0.1.10:443") {
-            keys.write_all(b"q")?;
-            asked = true;
-        }
-    }
-    let status = top.wait()?;
-    let seen = String::from_utf8_lossy(&seen);
-    holds(status.success() && seen.contains("DESTINATION"), &seen)?;
-    // Back from the alternate screen, with the cursor.
-    holds(seen.contains("\x1b[?1049l") && seen.contains("\x1b[?25h"), &seen)
 }
 
 fn nat_log_has_an_end_for_every_start() -> Outcome {
