@@ -73,7 +73,7 @@ fn replicate(args: &Args, output: Output, sandbox: Option<&Sandbox>) -> Result<(
     }
     // A flow that another one announced needs that one first.
     let (announced, others): (Vec<_>, Vec<_>) = mirror.iter().cloned().partition(|flow| flow.master.is_some());
-    let all = others.into_iter().chain(announced).map(|flow| Change::Inserted(Box::new(flow)));
+    let all = others.into_iter().chain(announced).map(|flow| Change::Inserted { flow: Box::new(flow), origin: None });
     replica.follow(&mirror, &all.collect::<Vec<_>>())?;
 
     let script = sandbox.map(|_| std::thread::spawn(some_changes));
@@ -115,7 +115,7 @@ impl Replica {
         let mut failed = Vec::new();
         for (change, result) in changes.iter().filter(|change| command(change).is_some()).zip(results) {
             let (sign, event) = match change {
-                Change::Inserted(_) => ('+', "created"),
+                Change::Inserted { .. } => ('+', "created"),
                 Change::Removed { .. } => ('-', "deleted"),
                 _ => ('~', "changed"),
             };
@@ -176,8 +176,8 @@ impl Replica {
 /// What a change takes there; `None` if nothing.
 fn command(change: &Change) -> Option<Command> {
     Some(match change {
-        Change::Inserted(flow) => Command::Create(NewFlow::from(&**flow)),
-        Change::Changed { before, after } => {
+        Change::Inserted { flow, .. } => Command::Create(NewFlow::from(&**flow)),
+        Change::Changed { before, after, .. } => {
             Command::Update(FlowUpdate { key: without_id(after), changes: differences(before, after) })
         }
         Change::Removed { flow, .. } => Command::Delete(without_id(flow)),

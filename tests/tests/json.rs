@@ -223,17 +223,22 @@ fn a_mirror() {
     let (_, message) = captures::flows().into_iter().next().unwrap();
     let flow: Box<Flow> = Box::new(decode(message.attributes()).unwrap());
     let changes = [
-        Change::Inserted(flow.clone()),
-        Change::Changed { before: flow.clone(), after: Box::new(Flow { mark: Some(7), ..*flow.clone() }) },
-        Change::Removed { flow: flow.clone(), how: Removal::Destroyed },
-        Change::Removed { flow: flow.clone(), how: Removal::Missed },
-        Change::Removed { flow: flow.clone(), how: Removal::Unmatched },
+        Change::Inserted { flow: flow.clone(), origin: None },
+        Change::Changed {
+            before: flow.clone(),
+            after: Box::new(Flow { mark: Some(7), ..*flow.clone() }),
+            origin: Some(Origin { port: 7, group: Groups::UPDATE, nsid: None }),
+        },
+        Change::Removed { flow: flow.clone(), how: Removal::Destroyed, origin: None },
+        Change::Removed { flow: flow.clone(), how: Removal::Missed, origin: None },
+        Change::Removed { flow: flow.clone(), how: Removal::Unmatched, origin: None },
     ];
     changes.iter().for_each(survives);
     let written: Vec<_> = changes.iter().map(|change| to_value(change).unwrap()).collect();
     let flow = to_value(flow).unwrap();
     assert_eq!(written[0], json!({"change": "inserted", "flow": flow}));
     assert_eq!((&written[1]["before"], &written[1]["after"]["mark"]), (&flow, &json!(7)));
+    assert_eq!(written[1]["origin"], json!({"port": 7, "group": ["UPDATE"]}));
     assert_eq!(written[2], json!({"change": "removed", "flow": flow, "how": "destroyed"}));
 
     let mut stats = MirrorStats::default();

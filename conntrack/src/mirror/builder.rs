@@ -1,4 +1,4 @@
-//! How to mirror.
+//! The options of a mirror.
 
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::events::{Events, Groups};
 use crate::filter::Filter;
 use crate::namespace::NetworkNamespace;
+use crate::version::KernelVersion;
 
 /// Room for 6500 events, as the kernel doubles it.
 const RECEIVE_BUFFER: usize = 4 << 20;
@@ -30,13 +31,23 @@ pub struct MirrorBuilder {
     filter: Filter,
     namespace: NetworkNamespace,
     receive_buffer: usize,
+    reliable_destroy: bool,
+    reply_timeout: Option<Option<Duration>>,
+    kernel: Option<KernelVersion>,
     check: Option<Duration>,
 }
 
 impl MirrorBuilder {
     pub(super) fn new() -> Self {
-        let namespace = NetworkNamespace::default();
-        Self { filter: Filter::all(), namespace, receive_buffer: RECEIVE_BUFFER, check: Some(CHECK) }
+        Self {
+            filter: Filter::all(),
+            namespace: NetworkNamespace::default(),
+            receive_buffer: RECEIVE_BUFFER,
+            reliable_destroy: false,
+            reply_timeout: None,
+            kernel: None,
+            check: Some(CHECK),
+        }
     }
 
     /// Mirrors only the flows that meet this filter. A flow that starts to meet it is inserted then, and one that no
@@ -75,6 +86,34 @@ impl MirrorBuilder {
         self
     }
 
+    /// Has the kernel keep each destroyed flow until its `DESTROY` event is in this mirror's receive buffer, as
+    /// [`EventsBuilder::reliable_destroy`](crate::EventsBuilder::reliable_destroy) does. Then the end of every flow that
+    /// has events is [`Removal::Destroyed`](super::Removal::Destroyed), with its final counters, however small the buffer.
+    ///
+    /// The kernel counts undelivered flows against `nf_conntrack_max`: a mirror that nobody drives can fill the table, and
+    /// the kernel then drops new connections. Drive it on a thread of its own.
+    #[must_use]
+    pub fn reliable_destroy(mut self, on: bool) -> Self {
+        self.reliable_destroy = on;
+        self
+    }
+
+    /// Limits how long the kernel may take for each answer to the mirror's dumps and queries, as
+    /// [`Builder::reply_timeout`](crate::Builder::reply_timeout) does: 5 seconds by default. `None` waits for ever.
+    #[must_use]
+    pub fn reply_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.reply_timeout = Some(timeout.into());
+        self
+    }
+
+    /// Uses only what this kernel version can do in dumps, as
+    /// [`Builder::kernel_version`](crate::Builder::kernel_version) does.
+    #[must_use]
+    pub fn kernel_version(mut self, version: KernelVersion) -> Self {
+        self.kernel = Some(version);
+        self
+    }
+
     /// How often to compare the mirror with the kernel's table without a reason: every minute by default, and never more
     /// often than it takes to spend one part in twenty of the time on it. `None` is never.
     ///
@@ -107,9 +146,18 @@ impl MirrorBuilder {
     /// Starts listening. The table is yet to be read.
     pub(crate) fn open(self) -> Result<Mirror, Error> {
         // A criterion that a flow can cease to meet is not the listener's: it would not hear of that.
-        let mut events =
-            Events::builder().groups(Groups::FLOWS).filter(&self.filter.lasting()).receive_buffer(self.receive_buffer);
+        let mut events = Events::builder()
+            .groups(Groups::FLOWS)
+            .filter(&self.filter.lasting())
+            .receive_buffer(self.receive_buffer)
+            .reliable_destroy(self.reliable_destroy);
         let mut requests = Conntrack::builder();
+        if let Some(timeout) = self.reply_timeout {
+            requests = requests.reply_timeout(timeout);
+        }
+        if let Some(version) = self.kernel {
+            requests = requests.kernel_version(version);
+        }
         if let Some(namespace) = self.namespace.fd() {
             events = events.netns(namespace)?;
             requests = requests.netns(namespace)?;

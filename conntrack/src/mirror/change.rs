@@ -1,36 +1,50 @@
-//! What a mirror tells.
+//! The changes that a mirror reports.
 
 use conntrack_spec::Flow;
 
+use crate::events::Origin;
+
 /// A change of the mirror.
 ///
-/// For each flow they come in order, each once: it is inserted, changed any number of times, and removed.
+/// The changes of one flow come in order and each once: the flow is inserted, changed any number of times, and removed.
+///
+/// `origin` is the [`Origin`] of the event that reported the change: its [port](Origin::port) tells the changes that a
+/// process has made itself from those of others. It is `None` for a change that no event reported, or that the mirror
+/// learnt from a dump or a query first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
-    /// A flow has come in.
+    /// Reports a flow that has entered the mirror.
     ///
-    /// If it is known from an event, it has what a creation tells: no counters, no reference count, no time of its
-    /// beginning. The next [check](super) adds those.
-    Inserted(Box<Flow>),
-    /// A flow is not what it was.
-    ///
-    /// Only what events tell counts: its status, mark, protocol information, helper, labels, security context, and what
-    /// it owes to other parts of the kernel. Counters and timeouts change all the time; they are kept up to date as
-    /// far as the kernel tells them, and are no change.
-    Changed {
-        /// What it was.
-        before: Box<Flow>,
-        /// What it is.
-        after: Box<Flow>,
-    },
-    /// A flow is gone.
-    Removed {
-        /// What is known of it: all that was known before, and with [`Removal::Destroyed`] what its end told, such as
-        /// the final counters and times; with [`Removal::Unmatched`] what it has become.
+    /// A `NEW` event has no counters, no reference count and no start time; the next [check](super) adds them.
+    Inserted {
+        /// The flow.
         flow: Box<Flow>,
-        /// How that is known.
+        /// The event that reported it.
+        origin: Option<Origin>,
+    },
+    /// Reports that a flow has changed.
+    ///
+    /// Only a field that events report makes a change: status, mark, protocol information, helper, labels, security
+    /// context, sequence adjustment and SYN proxy. Counters and timeouts change all the time; the mirror updates them when
+    /// the kernel reports them, without a change.
+    Changed {
+        /// The flow before.
+        before: Box<Flow>,
+        /// The flow now.
+        after: Box<Flow>,
+        /// The event that reported it.
+        origin: Option<Origin>,
+    },
+    /// Reports that a flow has left the mirror.
+    Removed {
+        /// The last known state of the flow. With [`Removal::Destroyed`] it includes what the `DESTROY` event reported,
+        /// such as final counters and times; with [`Removal::Unmatched`] it is the state that no longer meets the filter.
+        flow: Box<Flow>,
+        /// How the mirror knows.
         how: Removal,
+        /// The event that reported it.
+        origin: Option<Origin>,
     },
 }
 
@@ -51,11 +65,19 @@ pub enum Removal {
 }
 
 impl Change {
-    /// The flow, as it is now, or was last.
+    /// Returns the flow as it is now, or as it was last.
     #[must_use]
     pub fn flow(&self) -> &Flow {
         match self {
-            Self::Inserted(flow) | Self::Changed { after: flow, .. } | Self::Removed { flow, .. } => flow,
+            Self::Inserted { flow, .. } | Self::Changed { after: flow, .. } | Self::Removed { flow, .. } => flow,
+        }
+    }
+
+    /// Returns the origin of the event that reported the change; `None` if no event did.
+    #[must_use]
+    pub fn origin(&self) -> Option<Origin> {
+        match self {
+            Self::Inserted { origin, .. } | Self::Changed { origin, .. } | Self::Removed { origin, .. } => *origin,
         }
     }
 }

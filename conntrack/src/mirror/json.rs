@@ -5,22 +5,37 @@ use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 
 use super::{Change, Removal};
+use crate::events::Origin;
 
 /// A change, its flows owned or borrowed.
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
 enum Shape<F> {
-    Inserted { flow: F },
-    Changed { before: F, after: F },
-    Removed { flow: F, how: Removal },
+    Inserted {
+        flow: F,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        origin: Option<Origin>,
+    },
+    Changed {
+        before: F,
+        after: F,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        origin: Option<Origin>,
+    },
+    Removed {
+        flow: F,
+        how: Removal,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        origin: Option<Origin>,
+    },
 }
 
 impl Serialize for Change {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let shape: Shape<&Flow> = match self {
-            Self::Inserted(flow) => Shape::Inserted { flow },
-            Self::Changed { before, after } => Shape::Changed { before, after },
-            Self::Removed { flow, how } => Shape::Removed { flow, how: *how },
+            Self::Inserted { flow, origin } => Shape::Inserted { flow, origin: *origin },
+            Self::Changed { before, after, origin } => Shape::Changed { before, after, origin: *origin },
+            Self::Removed { flow, how, origin } => Shape::Removed { flow, how: *how, origin: *origin },
         };
         shape.serialize(serializer)
     }
@@ -29,9 +44,9 @@ impl Serialize for Change {
 impl<'de> Deserialize<'de> for Change {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(match Shape::<Box<Flow>>::deserialize(deserializer)? {
-            Shape::Inserted { flow } => Self::Inserted(flow),
-            Shape::Changed { before, after } => Self::Changed { before, after },
-            Shape::Removed { flow, how } => Self::Removed { flow, how },
+            Shape::Inserted { flow, origin } => Self::Inserted { flow, origin },
+            Shape::Changed { before, after, origin } => Self::Changed { before, after, origin },
+            Shape::Removed { flow, how, origin } => Self::Removed { flow, how, origin },
         })
     }
 }

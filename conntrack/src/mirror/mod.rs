@@ -10,8 +10,8 @@
 //! loop {
 //!     for change in mirror.wait(Duration::from_secs(1))? {
 //!         match change {
-//!             Change::Inserted(flow) => println!("+ {flow}"),
-//!             Change::Removed { flow, how } => println!("- {flow} ({how:?})"),
+//!             Change::Inserted { flow, .. } => println!("+ {flow}"),
+//!             Change::Removed { flow, how, .. } => println!("- {flow} ({how:?})"),
 //!             _ => {}
 //!         }
 //!     }

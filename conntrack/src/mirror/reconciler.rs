@@ -143,9 +143,11 @@ impl Reconciler {
         match event {
             // The loser of a race between two packets for one place. It lives a second and is in no dump.
             Event::New(flow, _) | Event::Update(flow, _) if flow.status.contains(Status::UNTRACKED) => {}
-            Event::New(flow, _) => self.about(flow, |mirror, place, flow| mirror.told(place, flow, true)),
-            Event::Update(flow, _) => self.about(flow, |mirror, place, flow| mirror.told(place, flow, false)),
-            Event::Destroy(flow, _) => self.about(flow, Self::ended),
+            Event::New(flow, origin) => self.about(flow, |mirror, place, flow| mirror.told(place, flow, true, origin)),
+            Event::Update(flow, origin) => {
+                self.about(flow, |mirror, place, flow| mirror.told(place, flow, false, origin));
+            }
+            Event::Destroy(flow, origin) => self.about(flow, |mirror, place, flow| mirror.ended(place, flow, origin)),
             Event::Overrun { lost } => {
                 self.stats.overruns += 1;
                 self.stats.lost += u64::from(lost);
@@ -259,7 +261,7 @@ impl Reconciler {
         match flow.filter(|flow| Place::of_orig(flow) == place) {
             Some(flow) if self.filter.matches(&flow) => self.seen(flow),
             Some(flow) if self.table.at(&place).is_some_and(|entry| merge::is_same(&entry.flow, &flow)) => {
-                self.replace(&place, flow);
+                self.replace(&place, flow, None);
             }
             _ => self.suspect(place),
         }

@@ -55,7 +55,7 @@ fn changes(mirror: &mut Mirror, count: usize) -> Result<Vec<Change>, Error> {
 /// In few words: what happened, the source port, the mark.
 fn told(changes: &[Change]) -> Vec<(&'static str, u16, u32)> {
     let word = |change: &Change| match change {
-        Change::Inserted(_) => "inserted",
+        Change::Inserted { .. } => "inserted",
         Change::Changed { .. } => "changed",
         Change::Removed { how: Removal::Destroyed, .. } => "destroyed",
         Change::Removed { how: Removal::Missed, .. } => "missed",
@@ -136,7 +136,7 @@ fn tells_each_change_once_and_in_order(_: &Sandbox) -> Outcome {
         told(&changes),
         [("inserted", 1, 7), ("inserted", 2, 0), ("changed", 1, 8), ("destroyed", 2, 0), ("inserted", 2, 9)]
     );
-    let Some(Change::Changed { before, after }) = changes.get(2) else { return Err("no change".into()) };
+    let Some(Change::Changed { before, after, .. }) = changes.get(2) else { return Err("no change".into()) };
     same!((before.mark, after.mark, before.id), (Some(7), Some(8), after.id));
     equals_a_dump(&mirror, &ct)?;
     same!(mirror.stats().questions, 0);
@@ -197,7 +197,7 @@ fn an_end_brings_the_last_counters(sandbox: &Sandbox) -> Outcome {
     exchange.server.recv(&mut [0; 100])?;
     ct.delete(&exchange.tuple.into())?;
     let changes = changes(&mut mirror, 1)?;
-    let [.., Change::Removed { flow, how: Removal::Destroyed }] = &changes[..] else {
+    let [.., Change::Removed { flow, how: Removal::Destroyed, .. }] = &changes[..] else {
         return Err(format!("{changes:?}").into());
     };
     same!(flow.counters_orig.map(|counters| counters.packets), Some(2));
@@ -231,7 +231,7 @@ fn equals_the_table_after_churn(_: &Sandbox) -> Outcome {
                 for change in mirror.wait(Duration::from_millis(10))? {
                     let (key, flow) = Lasting::of(change.flow());
                     let fits = match &change {
-                        Change::Inserted(_) => copy.insert(key, flow).is_none(),
+                        Change::Inserted { .. } => copy.insert(key, flow).is_none(),
                         Change::Changed { before, .. } => copy.insert(key, flow) == Some(Lasting::of(before).1),
                         _ => copy.remove(&key).is_some(),
                     };
@@ -438,7 +438,7 @@ fn is_driven_by_an_event_loop(_: &Sandbox) -> Outcome {
     ct.batch((0..flows).map(update)).run()?;
     let mut inserted = 0;
     while !mirror.is_synchronised() || inserted < usize::from(flows) {
-        inserted += mirror.try_changes()?.filter(|change| matches!(change, Change::Inserted(_))).count();
+        inserted += mirror.try_changes()?.filter(|change| matches!(change, Change::Inserted { .. })).count();
         holds!(mirror.is_synchronised() || waits_for_work(&mut mirror)?, "{:?}", mirror.stats());
     }
     same!((inserted, mirror.stats().questions), (usize::from(flows), u64::from(flows)));

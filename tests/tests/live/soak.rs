@@ -71,7 +71,7 @@ impl Told {
             self.changes += 1;
             let key = Self::key(change.flow());
             let fits = match &change {
-                Change::Inserted(_) => self.alive.insert(key),
+                Change::Inserted { .. } => self.alive.insert(key),
                 Change::Removed { .. } => self.alive.remove(&key),
                 _ => self.alive.contains(&key),
             };

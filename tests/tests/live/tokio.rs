@@ -195,7 +195,7 @@ fn mirrors(_: &Sandbox) -> Outcome {
             changes.extend(mirror.changes().await?);
         }
         holds!(matches!(&changes[0], Change::Removed { flow: gone, .. } if gone.orig == udp(1).orig));
-        holds!(matches!(&changes[1], Change::Inserted(new) if new.orig == udp(2000).orig));
+        holds!(matches!(&changes[1], Change::Inserted { flow: new, .. } if new.orig == udp(2000).orig));
         same!(mirror.table().len(), 1000);
         holds!(mirror.table().get(&udp(2000).orig.into()).is_some());
         Ok(())
@@ -218,7 +218,7 @@ fn mirrors_whatever_is_dropped(_: &Sandbox) -> Outcome {
             ::tokio::task::yield_now().await;
         }
         same!(changes.len(), 1);
-        holds!(matches!(&changes[0], Change::Removed { flow, how: Removal::Destroyed } if flow.orig == udp(1).orig));
+        holds!(matches!(&changes[0], Change::Removed { flow, how: Removal::Destroyed, .. } if flow.orig == udp(1).orig));
         same!((mirror.table().len(), mirror.table().stats().failed_dumps), (999, 0));
         Ok(())
     })

@@ -38,7 +38,7 @@ fn answer(mirror: &mut Reconciler, now: Instant, flows: &[Flow]) -> usize {
 /// In few words: what happened, and to which id.
 fn told(mirror: &mut Reconciler) -> Vec<(&'static str, u8)> {
     let word = |change: &Change| match change {
-        Change::Inserted(_) => "inserted",
+        Change::Inserted { .. } => "inserted",
         Change::Changed { .. } => "changed",
         Change::Removed { how: Removal::Missed, .. } => "missed",
         Change::Removed { how: Removal::Unmatched, .. } => "unmatched",

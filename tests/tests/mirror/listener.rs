@@ -95,13 +95,13 @@ impl Listener {
         while let Some(change) = self.mirror.next_change() {
             let place = place_of(change.flow());
             match change {
-                Change::Inserted(flow) => prop_assert!(self.told.insert(place, *flow).is_none(), "inserted twice"),
-                Change::Changed { before, after } => {
+                Change::Inserted { flow, .. } => prop_assert!(self.told.insert(place, *flow).is_none(), "inserted twice"),
+                Change::Changed { before, after, .. } => {
                     prop_assert_ne!(telling(&before), telling(&after));
                     let old = self.told.insert(place, *after);
                     prop_assert_eq!(old.as_ref().map(telling), Some(telling(&before)));
                 }
-                Change::Removed { flow, how } => {
+                Change::Removed { flow, how, .. } => {
                     let old = self.told.remove(&place);
                     prop_assert_eq!(old.map(|old| old.id), Some(flow.id));
                     if how == Removal::Missed {

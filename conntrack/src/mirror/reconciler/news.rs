@@ -3,6 +3,7 @@
 use conntrack_spec::Flow;
 
 use super::{BATCH, MOST_QUESTIONS, Reconciler, Suspect};
+use crate::events::Origin;
 use crate::mirror::table::{Entry, Knowledge, Place};
 use crate::mirror::{Change, Removal, merge};
 
@@ -20,14 +21,14 @@ impl Reconciler {
     }
 
     /// A `NEW` or `UPDATE` event.
-    pub(super) fn told(&mut self, place: Place, event: Flow, is_new: bool) {
+    pub(super) fn told(&mut self, place: Place, event: Flow, is_new: bool, origin: Origin) {
         let now = self.now;
         match self.table.at_mut(&place) {
             Some(entry) if merge::is_same(&entry.flow, &event) => {
                 entry.known.event = now.events;
                 let unclear = merge::is_unclear(&entry.flow, &event);
                 let flow = merge::updated(&entry.flow, event);
-                self.replace(&place, flow);
+                self.replace(&place, flow, Some(origin));
                 if unclear {
                     self.ask(place);
                 }
@@ -40,11 +41,11 @@ impl Reconciler {
             }
             other => {
                 if other.is_some() {
-                    self.remove(&place, Removal::Missed);
+                    self.remove(&place, Removal::Missed, None);
                 }
                 if self.filter.matches(&event) {
                     let known = Knowledge { event: now.events, look: None, is_partial: !is_new };
-                    self.insert(Entry { flow: merge::first(event), known });
+                    self.insert(Entry { flow: merge::first(event), known }, Some(origin));
                     // A dump that is under way or about to be will tell the rest.
                     if !is_new && self.dump.is_none() && !self.pace.is_lost() {
                         self.ask(place);
@@ -55,13 +56,13 @@ impl Reconciler {
     }
 
     /// A `DESTROY` event.
-    pub(super) fn ended(&mut self, place: Place, event: Flow) {
+    pub(super) fn ended(&mut self, place: Place, event: Flow, origin: Origin) {
         // If another one is there, this one's end has been told before.
         if self.table.at(&place).is_some_and(|entry| merge::is_same(&entry.flow, &event))
             && let Some(entry) = self.table.remove(&place)
         {
             let flow = Box::new(merge::destroyed(entry.flow, event));
-            self.changes.push_back(Change::Removed { flow, how: Removal::Destroyed });
+            self.changes.push_back(Change::Removed { flow, how: Removal::Destroyed, origin: Some(origin) });
         }
     }
 
@@ -72,38 +73,38 @@ impl Reconciler {
         match self.table.at_mut(&place) {
             Some(entry) if merge::is_same(&entry.flow, &flow) => {
                 entry.known = Knowledge { look, is_partial: false, ..entry.known };
-                self.replace(&place, flow);
+                self.replace(&place, flow, None);
             }
             other => {
                 if other.is_some() {
-                    self.remove(&place, Removal::Missed);
+                    self.remove(&place, Removal::Missed, None);
                 }
-                self.insert(Entry { flow, known: Knowledge { look, ..Knowledge::default() } });
+                self.insert(Entry { flow, known: Knowledge { look, ..Knowledge::default() } }, None);
             }
         }
     }
 
-    fn insert(&mut self, entry: Entry) {
-        self.changes.push_back(Change::Inserted(Box::new(entry.flow.clone())));
+    fn insert(&mut self, entry: Entry, origin: Option<Origin>) {
+        self.changes.push_back(Change::Inserted { flow: Box::new(entry.flow.clone()), origin });
         self.table.insert(entry);
     }
 
     /// Puts a new state of a flow in the place of the old one; of the same flow, so that it is found as before.
-    pub(super) fn replace(&mut self, place: &Place, flow: Flow) {
+    pub(super) fn replace(&mut self, place: &Place, flow: Flow, origin: Option<Origin>) {
         let Some(entry) = self.table.at_mut(place) else { return };
         let before = std::mem::replace(&mut entry.flow, flow);
         if !self.filter.matches(&entry.flow) {
-            self.remove(place, Removal::Unmatched);
+            self.remove(place, Removal::Unmatched, origin);
         } else if merge::differs(&before, &entry.flow) {
             let after = Box::new(entry.flow.clone());
-            self.changes.push_back(Change::Changed { before: Box::new(before), after });
+            self.changes.push_back(Change::Changed { before: Box::new(before), after, origin });
         }
     }
 
-    pub(super) fn remove(&mut self, place: &Place, how: Removal) {
+    pub(super) fn remove(&mut self, place: &Place, how: Removal, origin: Option<Origin>) {
         if let Some(entry) = self.table.remove(place) {
             self.stats.missed += u64::from(how == Removal::Missed);
-            self.changes.push_back(Change::Removed { flow: Box::new(entry.flow), how });
+            self.changes.push_back(Change::Removed { flow: Box::new(entry.flow), how, origin });
         }
     }
 
@@ -139,7 +140,7 @@ impl Reconciler {
                 Some((_, known)) if known.look.is_some_and(|(seen, _)| seen > suspect.look) => {}
                 // Something was heard of it since: who knows from when that was.
                 Some((_, known)) if known.event > suspect.moment.events => self.ask(suspect.place),
-                Some(_) => self.remove(&suspect.place, Removal::Missed),
+                Some(_) => self.remove(&suspect.place, Removal::Missed, None),
                 None => {}
             }
         }
