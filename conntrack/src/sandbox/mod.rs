@@ -43,10 +43,12 @@ pub mod nftables;
 mod again;
 mod datagram;
 mod error;
+mod limit;
 mod link;
 mod namespace;
 mod nsid;
 mod ruleset;
+mod skip;
 mod sysctl;
 mod traffic;
 
@@ -69,14 +71,14 @@ use crate::sys::namespace as sys;
 /// [`Error::Body`] is what `body` returns, or [`Error::Again`], if another process ran it; [`Error::UserNamespace`] and
 /// [`Error::MultiThreaded`], if an ordinary user cannot have a sandbox; [`Error::Step`], if the system refuses one.
 pub fn run(body: impl FnOnce(&Sandbox) -> Result<(), Failure> + Send) -> Result<(), Error> {
-    match enter_user_namespace() {
+    skip::run(match enter_user_namespace() {
         Ok(()) => again::reported(|| Namespace::new()?.run(body)),
         Err(Error::MultiThreaded) => match again::current_test() {
             Some(test) => again::run_again(&test),
             None => Err(Error::MultiThreaded),
         },
         Err(error) => Err(error),
-    }
+    })
 }
 
 /// Moves the process into a user namespace of its own, in which it is root, so that each of its threads can enter a
@@ -91,11 +93,9 @@ pub fn enter_user_namespace() -> Result<(), Error> {
     if sys::is_privileged() {
         return Ok(());
     }
-    sys::enter_user_namespace().map_err(|error| {
-        // EINVAL for several threads, and for kernels without user namespaces.
-        match error.kind() {
-            std::io::ErrorKind::InvalidInput if sys::is_multi_threaded().unwrap_or(false) => Error::MultiThreaded,
-            _ => Error::UserNamespace(error),
-        }
-    })
+    // The kernel's EINVAL could also mean that it has no user namespaces.
+    if sys::is_multi_threaded().unwrap_or(false) {
+        return Err(Error::MultiThreaded);
+    }
+    sys::enter_user_namespace().map_err(Error::denied)
 }

@@ -6,9 +6,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use conntrack_spec::{Family, Protocol};
 
 use super::error::{Failure, Step};
+use super::limit::Limit;
 use super::nftables::{self, Change};
 use super::traffic::{self, Ping, TcpConnection, UdpExchange};
-use super::{Error, enter_user_namespace, link, nsid, ruleset, sysctl};
+use super::{Error, enter_user_namespace, link, nsid, ruleset, skip, sysctl};
 use crate::sys::namespace as sys;
 use crate::sys::thread::on_own_thread;
 
@@ -27,7 +28,8 @@ impl Namespace {
     pub fn new() -> Result<Self, Error> {
         enter_user_namespace()?;
         on_own_thread(|| {
-            sys::unshare_network().map_err(Step::NetworkNamespace.failed())?;
+            let limited = |error| Limit::NetworkNamespaces.explain(error);
+            sys::unshare_network().map_err(limited).map_err(Step::NetworkNamespace.failed())?;
             link::bring_up_loopback()?;
             // The rules before the sysctls: it is they that load the module which has those.
             nftables::load(&ruleset::tracking())?;
@@ -80,7 +82,7 @@ impl Sandbox {
     /// # Errors
     /// Those of [`Namespace::new`] and [`Namespace::enter`].
     pub fn enter() -> Result<Self, Error> {
-        Namespace::new()?.enter()
+        skip::program(Namespace::new())?.enter()
     }
 
     /// Whether there can be a sandbox: `Ok`, or the reason why not. The program stays as it is.
@@ -94,7 +96,7 @@ impl Sandbox {
         if sys::is_privileged() {
             Namespace::new().map(drop)
         } else {
-            sys::probe_user_namespace().map_err(Error::UserNamespace)
+            sys::new_user_namespace().map(drop).map_err(Error::denied)
         }
     }
 
