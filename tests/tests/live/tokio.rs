@@ -218,7 +218,9 @@ fn mirrors_whatever_is_dropped(_: &Sandbox) -> Outcome {
             ::tokio::task::yield_now().await;
         }
         same!(changes.len(), 1);
-        holds!(matches!(&changes[0], Change::Removed { flow, how: Removal::Destroyed, .. } if flow.orig == udp(1).orig));
+        holds!(
+            matches!(&changes[0], Change::Removed { flow, how: Removal::Destroyed, .. } if flow.orig == udp(1).orig)
+        );
         same!((mirror.table().len(), mirror.table().stats().failed_dumps), (999, 0));
         Ok(())
     })

@@ -95,7 +95,9 @@ impl Listener {
         while let Some(change) = self.mirror.next_change() {
             let place = place_of(change.flow());
             match change {
-                Change::Inserted { flow, .. } => prop_assert!(self.told.insert(place, *flow).is_none(), "inserted twice"),
+                Change::Inserted { flow, .. } => {
+                    prop_assert!(self.told.insert(place, *flow).is_none(), "inserted twice")
+                }
                 Change::Changed { before, after, .. } => {
                     prop_assert_ne!(telling(&before), telling(&after));
                     let old = self.told.insert(place, *after);
