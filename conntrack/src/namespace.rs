@@ -1,12 +1,14 @@
 //! Where sockets are opened.
 
 use std::fs::File;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use crate::check::UsageError;
 use crate::error::{Errno, Error};
 use crate::sys::socket::{Protocol, Socket};
+use crate::sys::thread::open_file_in;
 
 /// The network namespace to open sockets in: the calling thread's, if not said otherwise.
 #[derive(Debug, Default)]
@@ -28,6 +30,14 @@ impl NetworkNamespace {
     /// Its descriptor, if it is not the calling thread's.
     pub(crate) fn fd(&self) -> Option<&OwnedFd> {
         self.0.as_ref()
+    }
+
+    /// Opens a file in it, such as a setting of the namespace in `/proc/sys/net`.
+    pub(crate) fn open_file(&self, path: &str) -> io::Result<File> {
+        match &self.0 {
+            Some(namespace) => open_file_in(path, namespace.as_fd()),
+            None => File::open(path),
+        }
     }
 
     /// Opens a netfilter socket in it.

@@ -25,14 +25,20 @@ impl Filter {
     /// Whether `flow` meets every criterion.
     #[must_use]
     pub fn matches(&self, flow: &Flow) -> bool {
-        self.meets(&Looked {
-            orig: &flow.orig,
-            reply: &flow.reply,
-            zone: flow.zone,
-            status: flow.status,
-            mark: flow.mark,
-            proto_info: flow.proto_info.as_ref(),
-        })
+        self.meets(&Looked::from(flow))
+    }
+
+    /// Returns whether the flow that an event is about meets every criterion; `None` if the event does not tell.
+    ///
+    /// An event lacks the protocol information unless that has changed (`ctnetlink_conntrack_event`). All other criteria
+    /// are about fields that every event has.
+    pub(crate) fn matches_event(&self, event: &Flow) -> Option<bool> {
+        let looked = Looked::from(event);
+        if !self.meets_all_but_the_state(&looked) {
+            return Some(false);
+        }
+        let is_told = event.proto_info.is_some() || event.orig.protocol() != Protocol::TCP;
+        (self.tcp_state.is_none() || is_told).then(|| self.meets_the_state(&looked))
     }
 
     pub(crate) fn matches_view(&self, view: &View) -> bool {
@@ -47,13 +53,20 @@ impl Filter {
     }
 
     fn meets(&self, flow: &Looked<'_>) -> bool {
+        self.meets_all_but_the_state(flow) && self.meets_the_state(flow)
+    }
+
+    fn meets_the_state(&self, flow: &Looked<'_>) -> bool {
+        meets(self.tcp_state, |state| flow.tcp_state() == Some(state))
+    }
+
+    fn meets_all_but_the_state(&self, flow: &Looked<'_>) -> bool {
         meets(self.family, |family| Family::of(flow.orig.src()) == family)
             && meets(self.protocol, |protocol| flow.orig.protocol() == protocol)
             // An event has no mark when it is 0.
             && meets(self.mark, |mark| flow.mark.unwrap_or(0) & mark.mask == mark.value)
             && meets(self.status, |status| flow.status & status.mask == status.value)
             && meets(self.zone, |zone| flow.zone() == zone)
-            && meets(self.tcp_state, |state| flow.tcp_state() == Some(state))
             && self.orig.matches(flow.orig)
             && self.reply.matches(flow.reply)
     }
@@ -67,6 +80,19 @@ struct Looked<'a> {
     status: Status,
     mark: Option<u32>,
     proto_info: Option<&'a ProtoInfo>,
+}
+
+impl<'a> From<&'a Flow> for Looked<'a> {
+    fn from(flow: &'a Flow) -> Self {
+        Self {
+            orig: &flow.orig,
+            reply: &flow.reply,
+            zone: flow.zone,
+            status: flow.status,
+            mark: flow.mark,
+            proto_info: flow.proto_info.as_ref(),
+        }
+    }
 }
 
 impl Looked<'_> {

@@ -4,7 +4,8 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Idle, Mirror};
+use super::setting::EventsSetting;
+use super::{Idle, Mirror, Reconciler};
 use crate::connection::Conntrack;
 use crate::error::Error;
 use crate::events::{Events, Groups};
@@ -162,6 +163,10 @@ impl MirrorBuilder {
             events = events.netns(namespace)?;
             requests = requests.netns(namespace)?;
         }
-        Mirror::over(events.subscribe()?, requests.open()?, self.filter, self.check)
+        let filter = self.filter.clone();
+        let reconcile =
+            |capacity| Reconciler::new(filter, capacity, self.check).reliable_destroy(self.reliable_destroy);
+        let setting = EventsSetting::of(&self.namespace);
+        Mirror::over(events.subscribe()?, requests.open()?, setting, reconcile, self.filter)
     }
 }

@@ -46,21 +46,32 @@ pub enum Change {
         /// The event that reported it.
         origin: Option<Origin>,
     },
+    /// Reports the end of a flow that is not in the mirror.
+    ///
+    /// Only a mirror with [`reliable_destroy`](super::MirrorBuilder::reliable_destroy) reports it, so that every
+    /// `DESTROY` event which the kernel delivers is either this or a [`Removal::Destroyed`]. The flow ended before the
+    /// mirror learnt of it, because its `NEW` event was lost; or it was removed before as [`Removal::Missed`], when another
+    /// flow was found at its place. The flow that has its tuple now, if any, is not affected.
+    Ended {
+        /// What the `DESTROY` event reported.
+        flow: Box<Flow>,
+        /// The event that reported it.
+        origin: Origin,
+    },
 }
 
-/// How it is known that a flow is gone.
+/// Tells how the mirror knows that a flow has left it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Removal {
-    /// The kernel said so when it happened: a `DESTROY` event.
+    /// A `DESTROY` event reported the end.
     Destroyed,
-    /// It was found to be gone, or another flow to be in its place: its event was lost, or it had none. Where more
-    /// than 4096 flows are in doubt after a dump, the dump decides alone, and then this also stands for flows that have
-    /// ceased to meet the filter.
+    /// The mirror found that the flow is gone, or that another flow is in its place: the `DESTROY` event was lost, or there
+    /// was none. If a dump lacks more than 4096 flows, this also stands for flows that no longer meet the filter.
     Missed,
-    /// It does not meet the mirror's filter any more. It may well go on.
+    /// The flow no longer meets the mirror's filter. It may live on.
     Unmatched,
 }
 
@@ -70,6 +81,7 @@ impl Change {
     pub fn flow(&self) -> &Flow {
         match self {
             Self::Inserted { flow, .. } | Self::Changed { after: flow, .. } | Self::Removed { flow, .. } => flow,
+            Self::Ended { flow, .. } => flow,
         }
     }
 
@@ -78,6 +90,7 @@ impl Change {
     pub fn origin(&self) -> Option<Origin> {
         match self {
             Self::Inserted { origin, .. } | Self::Changed { origin, .. } | Self::Removed { origin, .. } => *origin,
+            Self::Ended { origin, .. } => Some(*origin),
         }
     }
 }

@@ -28,6 +28,10 @@ enum Shape<F> {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         origin: Option<Origin>,
     },
+    Ended {
+        flow: F,
+        origin: Origin,
+    },
 }
 
 impl Serialize for Change {
@@ -36,6 +40,7 @@ impl Serialize for Change {
             Self::Inserted { flow, origin } => Shape::Inserted { flow, origin: *origin },
             Self::Changed { before, after, origin } => Shape::Changed { before, after, origin: *origin },
             Self::Removed { flow, how, origin } => Shape::Removed { flow, how: *how, origin: *origin },
+            Self::Ended { flow, origin } => Shape::Ended { flow, origin: *origin },
         };
         shape.serialize(serializer)
     }
@@ -47,6 +52,7 @@ impl<'de> Deserialize<'de> for Change {
             Shape::Inserted { flow, origin } => Self::Inserted { flow, origin },
             Shape::Changed { before, after, origin } => Self::Changed { before, after, origin },
             Shape::Removed { flow, how, origin } => Self::Removed { flow, how, origin },
+            Shape::Ended { flow, origin } => Self::Ended { flow, origin },
         })
     }
 }

@@ -3,14 +3,18 @@
 
 use conntrack_spec::{Flow, ProtoInfo};
 
+use crate::events::Origin;
+
 /// A flow that is known from an event alone.
 pub(super) fn first(event: Flow) -> Flow {
     Flow { mark: Some(event.mark.unwrap_or(0)), timestamp_event: None, ..event }
 }
 
 /// A flow after a `NEW` or `UPDATE` event.
-pub(super) fn updated(old: &Flow, event: Flow) -> Flow {
+pub(super) fn updated(old: &Flow, event: Flow, origin: Origin) -> Flow {
     let event = first(event);
+    // See `is_unclear`.
+    let labels = if origin.port == 0 { event.labels.or(old.labels) } else { event.labels };
     Flow {
         use_count: old.use_count,
         master: event.master.or(old.master),
@@ -18,7 +22,7 @@ pub(super) fn updated(old: &Flow, event: Flow) -> Flow {
         counters_orig: old.counters_orig,
         counters_reply: old.counters_reply,
         timestamp: event.timestamp.or(old.timestamp),
-        labels: event.labels.or(old.labels),
+        labels,
         seq_adj_orig: event.seq_adj_orig.or(old.seq_adj_orig),
         seq_adj_reply: event.seq_adj_reply.or(old.seq_adj_reply),
         synproxy: event.synproxy.or(old.synproxy),
@@ -36,9 +40,13 @@ pub(super) fn is_same(old: &Flow, new: &Flow) -> bool {
     (old.id, old.reply) == (new.id, new.reply) && agree(old.master, new.master) && agree(start(old), start(new))
 }
 
-/// Whether the event leaves open what the flow is now: it does not say that labels were cleared.
-pub(super) fn is_unclear(old: &Flow, event: &Flow) -> bool {
-    old.labels.is_some() && event.labels.is_none()
+/// Whether a `NEW` or `UPDATE` event leaves open whether the flow still has its labels.
+///
+/// An event has the labels if they have changed and some are set, so that an event without labels may mean that a rule has
+/// cleared them all. An update over netlink (`origin.port` is not 0) always reports the labels that are set
+/// (`ctnetlink_new_conntrack`): without labels, it means that there are none, and [`updated`] takes it so.
+pub(super) fn is_unclear(old: &Flow, event: &Flow, origin: Origin) -> bool {
+    old.labels.is_some() && event.labels.is_none() && origin.port == 0
 }
 
 /// A flow after its `DESTROY` event. The time of the event stays in it: nothing comes after.
@@ -65,6 +73,15 @@ pub(super) fn destroyed(old: Flow, event: Flow) -> Flow {
         timestamp_event: event.timestamp_event,
         ..old
     }
+}
+
+/// A state of a flow that an event told, completed by what only a dump tells: counters, reference count and start time.
+/// Both agree in all that [makes a change](differs).
+pub(super) fn completed(told: &mut Flow, row: Flow) {
+    told.use_count = row.use_count;
+    told.counters_orig = row.counters_orig;
+    told.counters_reply = row.counters_reply;
+    told.timestamp = row.timestamp.or(told.timestamp);
 }
 
 /// Whether two states of a flow differ in what is [told as a change](super::Change::Changed).

@@ -22,22 +22,25 @@
 //!
 //! # How it stays right
 //!
-//! It listens first and dumps the table then, so that nothing falls between. When events are lost it dumps the table again
-//! and tells the differences as the changes that they are; the ends that it missed are [said to be
-//! missed](Removal::Missed). As long as losses go on, these dumps get rarer: at most half of the time is spent on
-//! them, and waits grow to two seconds, or to as long as a dump takes. What it needs of memory depends on the number of
-//! flows alone.
+//! The mirror subscribes to events first and dumps the table then, so that it misses nothing in between. After an overrun it
+//! dumps the table again and reports the differences as changes; an end that it did not see happen is
+//! [`Removal::Missed`]. After repeated overruns it waits longer between dumps, up to 2 s or the length of a dump.
 //!
-//! Some flows end without an event: those that are [older than the first listener](crate::events), or whose namespace has
-//! none; and what is changed without one stays unnoticed as well. So the table is compared every so often in any case, [each
-//! minute](MirrorBuilder::check_every) if not said otherwise: no flow lingers for longer.
+//! Changes never go back in time: what the mirror reports of a flow is never older than what it reported before, and what
+//! [`Mirror::get`] returns is never older than what was reported. [`Reconciler`] says how.
+//!
+//! Some flows end without an event: those that are [older than the first listener](crate::events), and all flows where
+//! `net.netfilter.nf_conntrack_events` is 0. So the mirror also compares itself with the table [every
+//! minute](MirrorBuilder::check_every), if not told otherwise. A flow that ended without an event stays in the mirror until
+//! then.
 //!
 //! # What it costs
 //!
 //! About 700 bytes for each flow, for itself and three indexes, and one to two microseconds of a processor for each event.
+//! Memory follows the largest number of flows that the mirror has held: after a burst, the tables keep their size for the
+//! next one. Changes that nobody takes add to that, up to some thousand, until the mirror stops reading events.
 //!
-//! What of a flow's old state survives an event is told in the table below; [`Change::Changed`] says which differences are
-//! changes.
+//! The table below says which fields of a flow survive an event; [`Change::Changed`] says which differences are changes.
 #![doc = include_str!("merge.md")]
 
 mod builder;
@@ -45,8 +48,11 @@ mod change;
 #[cfg(feature = "serde")]
 mod json;
 mod merge;
+mod moment;
 mod pace;
+mod query;
 mod reconciler;
+mod setting;
 mod table;
 mod task;
 
@@ -61,6 +67,7 @@ use crate::dump::Dump;
 use crate::error::Error;
 use crate::events::{EventCounters, Events, LEAST_CHARGE};
 use crate::filter::Filter;
+use setting::EventsSetting;
 
 pub use builder::MirrorBuilder;
 pub use change::{Change, Removal};
@@ -91,8 +98,8 @@ pub struct MirrorStats {
     pub dumps: u64,
     /// Those of them that failed, and had to be done again.
     pub failed_dumps: u64,
-    /// Flows that were asked for one by one, because what is known of them contradicted itself or was not all, or a dump
-    /// lacked them.
+    /// Flows that the mirror asked the kernel for, because an event did not report all of the flow or may have been older
+    /// than what is known, or because a dump lacked the flow.
     pub questions: u64,
     /// Flows whose end was [missed](Removal::Missed).
     pub missed: u64,
@@ -107,6 +114,7 @@ pub struct Mirror {
     events: Events,
     /// No event was there when they were taken last.
     is_drained: bool,
+    setting: EventsSetting,
     ct: Arc<Conntrack>,
     filter: Filter,
     reconciler: Reconciler,
@@ -133,11 +141,17 @@ impl Mirror {
         MirrorBuilder::new()
     }
 
-    fn over(events: Events, ct: Conntrack, filter: Filter, check: Option<Duration>) -> Result<Self, Error> {
+    fn over(
+        events: Events,
+        ct: Conntrack,
+        setting: EventsSetting,
+        reconcile: impl FnOnce(u64) -> Reconciler,
+        filter: Filter,
+    ) -> Result<Self, Error> {
         let buffer = u64::try_from(events.receive_buffer()?).unwrap_or(u64::MAX);
-        let reconciler = Reconciler::new(filter.clone(), buffer / u64::from(LEAST_CHARGE) + 1, check);
+        let reconciler = reconcile(buffer / u64::from(LEAST_CHARGE) + 1);
         let ct = Arc::new(ct);
-        Ok(Self { events, is_drained: false, ct, filter, reconciler, dump: None, failure: None })
+        Ok(Self { events, is_drained: false, setting, ct, filter, reconciler, dump: None, failure: None })
     }
 
     /// Whether it has read the whole table once.
@@ -188,58 +202,59 @@ impl Mirror {
         Ok(self.take_changes())
     }
 
-    /// When there is work to do even if no event comes; `None` is never.
-    pub fn due(&mut self) -> Option<Instant> {
+    /// Returns when the mirror has work to do even if no event comes; `None` is never. It is now if changes are waiting to be
+    /// taken.
+    pub fn due(&self) -> Option<Instant> {
         let now = Instant::now();
-        match self.reconciler.wanted(now) {
-            Wanted::Events { until } if self.is_drained && !self.reconciler.has_suspects() => until,
-            _ => Some(now),
-        }
+        if self.is_drained { self.reconciler.due(now) } else { Some(now) }
     }
 
-    /// The flow with this tuple in either direction, and with this id if the key has one.
+    /// Returns the flow with this tuple, in either direction. If the key has an id, it must match.
     pub fn get(&self, key: &FlowKey) -> Option<&Flow> {
         self.reconciler.get(key)
     }
 
-    /// The flows with this id: none or one, unless two flows' hashes are the same.
+    /// Returns the flows with this id: none or one, unless two flows have the same hash.
     pub fn with_id(&self, id: FlowId) -> impl Iterator<Item = &Flow> {
         self.reconciler.with_id(id)
     }
 
-    /// All flows, in no order.
+    /// Returns all flows, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Flow> {
         self.reconciler.iter()
     }
 
-    /// How many flows there are.
+    /// Returns the number of flows.
     pub fn len(&self) -> usize {
         self.reconciler.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no flows.
     pub fn is_empty(&self) -> bool {
         self.reconciler.is_empty()
     }
 
-    /// Has the mirror be compared with the kernel's table now, instead of when it is time to. The next calls of
-    /// [`wait`](Self::wait) do it.
+    /// Compares the mirror with the kernel's table now: the next calls of [`wait`](Self::wait) do it.
     pub fn check(&mut self) {
         self.reconciler.check(Instant::now());
     }
 
-    /// Whether, as far as can be known, it is what the kernel's table was at the end of the last [`wait`](Self::wait):
-    /// nothing has been lost that was not made good since, and nothing was left to be read.
+    /// Returns whether the mirror equalled the kernel's table at the end of the last [`wait`](Self::wait), as far as events
+    /// can tell: every loss has been made good, every event read, and every question answered.
+    ///
+    /// It is false while `net.netfilter.nf_conntrack_events` is 0 in the mirror's namespace: new flows have no events then,
+    /// and only [checks](MirrorBuilder::check_every) find them. It does not cover other flows without events: those created
+    /// while the setting was 0, or was 2 and no listener was there. The next check finds out whether such a flow has ended.
     pub fn is_synchronised(&self) -> bool {
-        self.reconciler.is_synchronised()
+        self.reconciler.is_synchronised() && !self.setting.is_off()
     }
 
-    /// What has happened so far.
+    /// Returns what has happened so far.
     pub fn stats(&self) -> MirrorStats {
         self.reconciler.stats()
     }
 
-    /// What its listener has received so far.
+    /// Returns what its listener has received so far.
     pub fn event_counters(&self) -> EventCounters {
         self.events.counters()
     }
@@ -273,58 +288,80 @@ impl Mirror {
     pub(crate) fn work(&mut self) -> Result<Work, Error> {
         self.is_drained = false;
         self.is_drained = self.take_events()?;
-        Ok(match self.reconciler.wanted(Instant::now()) {
-            Wanted::Events { until } if self.is_drained => Work::None(Idle::Until(until)),
+        let ct = || Arc::clone(&self.ct);
+        Ok(match self.reconciler.advance(Instant::now()) {
+            Wanted::Events { until } if self.is_drained && self.has_no_changes() => Work::None(Idle::Until(until)),
             Wanted::Events { .. } => Work::None(Idle::No),
             Wanted::Dump => {
-                self.reconciler.dump_started(Instant::now());
-                Work::ask(Task::Dump(Arc::clone(&self.ct), self.filter.clone()))
+                let task = Task::Dump(ct(), self.filter.clone());
+                self.reconciler.on_dump_start(Instant::now());
+                Work::ask(task)
             }
-            Wanted::Flow(key) => Work::ask(Task::Flow(Arc::clone(&self.ct), key)),
-            Wanted::More => {
+            Wanted::Flows(keys) => Work::ask(Task::Flows(ct(), keys)),
+            Wanted::DyingFlows => Work::ask(Task::DyingFlows(ct())),
+            Wanted::DumpPart => {
                 if let Some(dump) = self.dump.take() {
-                    self.reconciler.dump_receives();
+                    self.reconciler.on_dump_receive();
                     Work::ask(Task::Receive(dump))
                 } else {
                     // What was received of it has never arrived here.
-                    self.reconciler.dump_ended(Instant::now(), false);
+                    self.reconciler.on_dump_end(Instant::now(), false);
                     Work::None(Idle::No)
                 }
             }
         })
     }
 
-    /// What came of a task. No event has been taken since it began.
+    /// Takes what came of a task. No event has been taken since it began.
     pub(crate) fn done(&mut self, done: Done) -> Result<(), Error> {
         match done {
             Done::Dump(Ok(dump)) | Done::Received(dump, Ok(())) => self.take_part(dump),
             Done::Dump(Err(error)) | Done::Received(_, Err(error)) => self.dump_failed(error),
-            Done::Flow(key, Ok(flow)) => {
-                self.reconciler.answered(&key, flow);
+            Done::Flows(keys, answers, result) => self.take_answers(&keys, answers, result),
+            Done::DyingFlows(Ok(keys)) => {
+                self.reconciler.on_dying(Instant::now(), keys);
                 Ok(())
             }
-            Done::Flow(key, Err(Error::Decode(_))) => {
-                self.reconciler.answer_undecodable(&key);
-                Ok(())
-            }
-            Done::Flow(key, Err(error)) => {
-                self.reconciler.forget(&key);
-                self.check();
-                Err(error)
-            }
+            Done::DyingFlows(Err(error)) => may_succeed_again(error).map(drop),
         }
+    }
+
+    /// Takes the answers that came. Flows without one are found by the next dump.
+    fn take_answers(
+        &mut self,
+        keys: &[FlowKey],
+        answers: Vec<Result<Option<Flow>, Error>>,
+        mut result: Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut unanswered = keys;
+        for (key, answer) in keys.iter().zip(answers) {
+            match answer {
+                Ok(flow) => self.reconciler.on_answer(key, flow),
+                Err(Error::Decode(_)) => self.reconciler.on_undecodable_answer(key),
+                Err(error) => {
+                    result = result.and(Err(error));
+                    break;
+                }
+            }
+            unanswered = unanswered.get(1..).unwrap_or_default();
+        }
+        if result.is_err() {
+            unanswered.iter().for_each(|key| self.reconciler.forget(key));
+            self.check();
+        }
+        result.or_else(|error| may_succeed_again(error).map(drop))
     }
 
     /// Takes some events. Whether that was all.
     fn take_events(&mut self) -> Result<bool, Error> {
         for _ in 0..EVENTS {
             match self.events.try_next() {
-                Ok(Some(event)) => self.reconciler.event(event),
+                Ok(Some(event)) => self.reconciler.on_event(event),
                 Ok(None) => {
-                    self.reconciler.drained();
+                    self.reconciler.on_drained();
                     return Ok(true);
                 }
-                Err(Error::Undecodable(_)) => self.reconciler.undecodable(),
+                Err(Error::Undecodable(_)) => self.reconciler.on_undecodable_event(),
                 Err(error) => return Err(error),
             }
             if self.reconciler.changes() >= CHANGES {
@@ -338,14 +375,14 @@ impl Mirror {
     fn take_part(&mut self, mut dump: Dump) -> Result<(), Error> {
         while let Some(flow) = dump.next_received() {
             match flow {
-                Ok(flow) => self.reconciler.dumped(flow),
-                Err(Error::Decode(_)) => self.reconciler.dumped_undecodable(),
+                Ok(flow) => self.reconciler.on_dump_row(flow),
+                Err(Error::Decode(_)) => self.reconciler.on_undecodable_dump_row(),
                 Err(error) => return self.dump_failed(error),
             }
         }
         if dump.is_over() {
             self.failure = None;
-            self.reconciler.dump_ended(Instant::now(), true);
+            self.reconciler.on_dump_end(Instant::now(), true);
         } else {
             self.dump = Some(dump);
         }
@@ -353,15 +390,17 @@ impl Mirror {
     }
 
     fn dump_failed(&mut self, error: Error) -> Result<(), Error> {
-        self.reconciler.dump_ended(Instant::now(), false);
-        match error {
-            // Another try may well succeed.
-            Error::Interrupted | Error::Overrun | Error::Timeout(_) => {
-                self.failure = Some(error);
-                Ok(())
-            }
-            error => Err(error),
-        }
+        self.reconciler.on_dump_end(Instant::now(), false);
+        self.failure = Some(may_succeed_again(error)?);
+        Ok(())
+    }
+}
+
+/// Sorts out the errors after which another try is likely to fail, too.
+fn may_succeed_again(error: Error) -> Result<Error, Error> {
+    match error {
+        Error::Interrupted | Error::Overrun | Error::Timeout(_) => Ok(error),
+        error => Err(error),
     }
 }
 

@@ -57,21 +57,26 @@ impl Pace {
         self.due = Some(now);
     }
 
-    /// When the next dump is due; `None` is never.
-    pub(super) fn due(&mut self, now: Instant) -> Option<Instant> {
-        if self.lost {
-            return Some(*self.due.get_or_insert_with(|| {
-                let Some(Last { end, took }) = self.last else { return now };
-                let calm = CALM.max(took.saturating_mul(SHARE));
-                self.wait = if now.saturating_duration_since(end) > calm {
-                    Duration::ZERO
-                } else {
-                    self.wait.saturating_mul(2).clamp(SHORTEST, LONGEST).max(took)
-                };
-                now.max(end + self.wait)
-            }));
+    /// Fixes when the dump after a loss is due.
+    pub(super) fn schedule(&mut self, now: Instant) {
+        if !self.lost || self.due.is_some() {
+            return;
         }
-        self.check
+        let due = self.last.map_or(now, |Last { end, took }| {
+            let calm = CALM.max(took.saturating_mul(SHARE));
+            self.wait = if now.saturating_duration_since(end) > calm {
+                Duration::ZERO
+            } else {
+                self.wait.saturating_mul(2).clamp(SHORTEST, LONGEST).max(took)
+            };
+            now.max(end + self.wait)
+        });
+        self.due = Some(due);
+    }
+
+    /// Returns when the next dump is due; `None` is never. A loss after which nothing was scheduled is due now.
+    pub(super) fn due(&self, now: Instant) -> Option<Instant> {
+        if self.lost { Some(self.due.unwrap_or(now)) } else { self.check }
     }
 
     pub(super) fn started(&mut self, now: Instant) {

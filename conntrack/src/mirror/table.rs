@@ -4,6 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use conntrack_spec::{Flow, FlowId, FlowKey, KeyTuple, Tuple};
 
+use super::moment::Moment;
+use crate::events::Origin;
+
 /// What is unique among the flows of a namespace: a tuple and the zone it is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Place {
@@ -38,39 +41,56 @@ impl From<&FlowKey> for Place {
     }
 }
 
-/// A flow, and how it is known.
+/// A flow of the mirror, and how it is known.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) flow: Flow,
     pub(super) known: Knowledge,
 }
 
-/// How and since when a flow is known.
-#[derive(Clone, Copy, Debug, Default)]
+/// How a flow is known.
+#[derive(Debug, Default)]
 pub(super) struct Knowledge {
-    /// The number of the last event about it; 0 if there was none.
-    pub(super) event: u64,
-    /// The last look at the kernel's table that told of it, and when that was.
-    pub(super) look: Option<(u64, Moment)>,
-    /// It is known only by events that do not tell all.
-    pub(super) is_partial: bool,
+    /// The last event that was applied to the flow; 0 if none was.
+    pub(super) event: Moment,
+    /// The last look at the kernel's table that was applied to the flow.
+    pub(super) look: Option<Moment>,
+    /// The number of the last look that found the flow.
+    pub(super) seen: u64,
+    /// Events about the flow that were not applied, because they may be older than the look.
+    pub(super) doubt: Option<Box<Doubt>>,
 }
 
-/// A point in the stream of events.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Moment {
-    /// Events taken before.
-    pub(super) events: u64,
-    /// How often their queue had been found empty before.
-    pub(super) drains: u64,
-}
-
-impl Moment {
-    /// Whether events that happened before this moment may still be in the queue at moment `now`, if `capacity` of
-    /// them fit in.
-    pub(super) fn may_be_behind(self, now: Self, capacity: u64) -> bool {
-        self.drains == now.drains && now.events.saturating_sub(self.events) < capacity
+impl Knowledge {
+    /// Returns whether an event taken at `now` may be older than what is known, or may follow one that was not applied.
+    pub(super) fn is_uncertain(&self, now: Moment, capacity: u64) -> bool {
+        self.doubt.is_some() || self.look.is_some_and(|look| look.may_be_behind(now, capacity))
     }
+
+    /// Notes a `NEW` or `UPDATE` event that may be older than what is known.
+    pub(super) fn doubt_state(&mut self, now: Moment) {
+        let doubt = self.doubt.get_or_insert_default();
+        (doubt.last, doubt.is_end) = (now.events, false);
+    }
+
+    /// Keeps a `DESTROY` event that may be older than what is known, and returns the one that was kept before.
+    pub(super) fn doubt_end(&mut self, now: Moment, event: Flow, origin: Origin) -> Option<(Flow, Origin)> {
+        let doubt = self.doubt.get_or_insert_default();
+        (doubt.last, doubt.is_end) = (now.events, true);
+        doubt.end.replace((event, origin))
+    }
+}
+
+/// Events that may be older than what is known, and so were not applied. A look that is newer than the last of them
+/// resolves the doubt.
+#[derive(Debug, Default)]
+pub(super) struct Doubt {
+    /// The number of the last of these events.
+    pub(super) last: u64,
+    /// The last `DESTROY` event among them that fits the flow.
+    pub(super) end: Option<(Flow, Origin)>,
+    /// Whether the last of these events is that `DESTROY` event.
+    pub(super) is_end: bool,
 }
 
 /// Flows, found by either direction and by id. There is one flow at an original place.

@@ -1,10 +1,10 @@
-//! What a mirror has to ask the kernel: the part of its work that waits for system calls, so that it can be done by
-//! another thread.
+//! What a mirror asks the kernel: the part of its work that waits for system calls, so that another thread can do it.
 
 use std::sync::Arc;
 
 use conntrack_spec::{Flow, FlowKey};
 
+use super::query;
 use crate::connection::Conntrack;
 use crate::dump::Dump;
 use crate::error::Error;
@@ -13,12 +13,14 @@ use crate::filter::Filter;
 /// Something to ask the kernel.
 #[derive(Debug)]
 pub(crate) enum Task {
-    /// For a dump, and the first part of it.
+    /// A dump, and its first part.
     Dump(Arc<Conntrack>, Filter),
-    /// For the next part of a dump.
+    /// The next part of a dump.
     Receive(Dump),
-    /// For a flow.
-    Flow(Arc<Conntrack>, FlowKey),
+    /// Some flows.
+    Flows(Arc<Conntrack>, Vec<FlowKey>),
+    /// The flows whose ends have not been delivered.
+    DyingFlows(Arc<Conntrack>),
 }
 
 /// What the kernel has answered.
@@ -26,7 +28,9 @@ pub(crate) enum Task {
 pub(crate) enum Done {
     Dump(Result<Dump, Error>),
     Received(Dump, Result<(), Error>),
-    Flow(FlowKey, Result<Option<Flow>, Error>),
+    /// The keys, and the answers that came, in order.
+    Flows(Vec<FlowKey>, Vec<Result<Option<Flow>, Error>>, Result<(), Error>),
+    DyingFlows(Result<Vec<FlowKey>, Error>),
 }
 
 impl Task {
@@ -38,10 +42,12 @@ impl Task {
                 let result = dump.receive();
                 Done::Received(dump, result)
             }
-            Self::Flow(ct, key) => {
-                let answer = ct.get(&key);
-                Done::Flow(key, answer)
+            Self::Flows(ct, keys) => {
+                let mut answers = Vec::with_capacity(keys.len());
+                let result = query::get_each(&ct, &keys, &mut answers);
+                Done::Flows(keys, answers, result)
             }
+            Self::DyingFlows(ct) => Done::DyingFlows(query::dying(&ct)),
         }
     }
 }

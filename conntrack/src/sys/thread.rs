@@ -1,8 +1,12 @@
 //! Threads of their own, for what changes the thread that does it.
 
+use std::fs::File;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::panic::resume_unwind;
 use std::thread;
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// Does `work` on a thread that ends with it, so that the calling thread stays in its namespaces. Its panic is this
 /// function's.
@@ -19,4 +23,12 @@ pub(crate) fn on_own_thread<T: Send>(work: impl FnOnce() -> T + Send) -> io::Res
         let worker = builder.spawn_scoped(scope, work)?;
         Ok(worker.join().unwrap_or_else(|panic| resume_unwind(panic)))
     })
+}
+
+/// Opens a file in a network namespace, on a thread of its own that enters it.
+pub(crate) fn open_file_in(path: &str, namespace: BorrowedFd<'_>) -> io::Result<File> {
+    on_own_thread(|| {
+        move_into_link_name_space(namespace, Some(LinkNameSpaceType::Network))?;
+        File::open(path)
+    })?
 }

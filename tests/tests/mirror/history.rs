@@ -30,9 +30,10 @@ pub(crate) enum Step {
         place: u16,
         label: Option<u8>,
     },
-    /// A flow ends.
+    /// A flow ends. One that lingers is in the table a while longer than its event in the queue.
     Destroy {
         place: u16,
+        lingers: bool,
     },
     /// The listener takes so many events, and then does one thing that is wanted.
     Work {
@@ -52,7 +53,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (place(), 0..3_u32).prop_map(|(place, mark)| Step::Mark { place, mark }),
         2 => (place(), 0..5_u8).prop_map(|(place, state)| Step::State { place, state }),
         1 => (place(), prop::option::of(0..3_u8)).prop_map(|(place, label)| Step::Label { place, label }),
-        5 => place().prop_map(|place| Step::Destroy { place }),
+        5 => (place(), prop::bool::weighted(0.2)).prop_map(|(place, lingers)| Step::Destroy { place, lingers }),
         8 => (0..6_usize).prop_map(|events| Step::Work { events }),
         1 => (0..500_u64).prop_map(|milliseconds| Step::Sleep { milliseconds }),
     ]
@@ -71,16 +72,21 @@ pub(crate) struct History {
     pub(crate) late: usize,
     /// Whether the mirror has a filter: for mark 1, which flows come to have and lose.
     pub(crate) filtered: bool,
+    /// Whether the kernel delivers every end, late if need be.
+    pub(crate) reliable: bool,
 }
 
 pub(crate) fn history() -> impl Strategy<Value = History> {
-    (vec(step(), 0..120), 1..20_usize, 1..6_usize, vec(any::<Index>(), 0..4), 0..3_usize, prop::bool::weighted(0.3))
-        .prop_map(|(steps, capacity, part, duplicates, late, filtered)| History {
+    let options = (prop::bool::weighted(0.3), prop::bool::weighted(0.3));
+    (vec(step(), 0..120), 1..20_usize, 1..6_usize, vec(any::<Index>(), 0..4), 0..3_usize, options).prop_map(
+        |(steps, capacity, part, duplicates, late, (filtered, reliable))| History {
             steps,
             capacity,
             part,
             duplicates,
             late,
             filtered,
-        })
+            reliable,
+        },
+    )
 }

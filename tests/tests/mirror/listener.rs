@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use conntrack::mirror::{Reconciler, Wanted};
-use conntrack::{Change, Filter, Flow, FlowId, ProtoInfo, Removal};
+use conntrack::{Change, Filter, Flow, FlowId, ProtoInfo, Removal, Status};
 use proptest::prelude::*;
 
 use crate::history::History;
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, version_of};
 
 /// How often the mirror checks without a reason.
 pub(crate) const CHECK: Duration = Duration::from_secs(60);
@@ -18,7 +18,13 @@ pub(crate) struct Listener {
     pub(crate) mirror: Reconciler,
     pub(crate) now: Instant,
     pub(crate) told: BTreeMap<u16, Flow>,
+    /// The version of each place that was told last.
+    pub(crate) floor: BTreeMap<u16, u32>,
     pub(crate) missed: Vec<(u16, FlowId)>,
+    /// The ends that events told: the place and the version.
+    pub(crate) ended: Vec<(u16, u32)>,
+    /// How often it asked, each time for several flows.
+    pub(crate) questions: u64,
 }
 
 pub(crate) fn place_of(flow: &Flow) -> u16 {
@@ -27,7 +33,7 @@ pub(crate) fn place_of(flow: &Flow) -> u16 {
 
 /// What a change is about: all but what a dump adds to an event without it being a change.
 pub(crate) fn telling(flow: &Flow) -> Flow {
-    Flow { use_count: None, timestamp_event: None, ..flow.clone() }
+    Flow { status: Status::empty(), timeout: None, use_count: None, timestamp_event: None, ..flow.clone() }
 }
 
 /// What differs between flows here.
@@ -41,7 +47,15 @@ pub(crate) fn brief(flows: &BTreeMap<u16, Flow>) -> Vec<String> {
 impl Listener {
     pub(crate) fn new(filter: &Filter, history: &History) -> Self {
         let mirror = Reconciler::new(filter.clone(), history.capacity as u64, Some(CHECK));
-        Self { mirror, now: Instant::now(), told: BTreeMap::new(), missed: Vec::new() }
+        Self {
+            mirror: mirror.reliable_destroy(history.reliable),
+            now: Instant::now(),
+            told: BTreeMap::new(),
+            floor: BTreeMap::new(),
+            missed: Vec::new(),
+            ended: Vec::new(),
+            questions: 0,
+        }
     }
 
     /// Takes at most so many events, and does one thing that is wanted. False if nothing is, for now.
@@ -49,51 +63,62 @@ impl Listener {
         let mut drained = false;
         for _ in 0..events {
             let Some(event) = kernel.take() else {
-                self.mirror.drained();
+                self.mirror.on_drained();
                 drained = true;
                 break;
             };
-            self.mirror.event(event);
+            self.mirror.on_event(event);
         }
-        let wanted = self.mirror.wanted(self.now);
+        let wanted = self.mirror.advance(self.now);
         match &wanted {
             Wanted::Dump => {
                 // The first part is filled when the dump is asked for, and the second when the first is received.
                 let first = kernel.fill(0);
                 kernel.dump = Some(first);
-                self.mirror.dump_started(self.now);
+                self.mirror.on_dump_start(self.now);
                 self.receive(kernel);
             }
-            Wanted::More => {
-                self.mirror.dump_receives();
+            Wanted::DumpPart => {
+                self.mirror.on_dump_receive();
                 self.receive(kernel);
             }
-            Wanted::Flow(key) => {
-                let place = key.tuple.tuple().src_port().unwrap_or_default();
-                self.mirror.answered(key, kernel.table.get(&place).map(|flow| flow.flow(place)));
+            Wanted::Flows(keys) => {
+                self.questions += 1;
+                for key in keys {
+                    let place = key.tuple.tuple().src_port().unwrap_or_default();
+                    self.mirror.on_answer(key, kernel.table.get(&place).map(|flow| flow.flow(place)));
+                }
             }
+            Wanted::DyingFlows => self.mirror.on_dying(self.now, kernel.dying().map(Flow::key)),
             _ => {}
         }
-        self.replay()?;
+        kernel.bury();
+        self.replay(kernel)?;
+        kernel.redeliver();
         Ok(!drained || !matches!(wanted, Wanted::Events { .. }))
     }
 
     fn receive(&mut self, kernel: &mut Kernel) {
         let Some(walk) = kernel.dump.take() else { return };
         if walk.part.is_empty() {
-            self.mirror.dump_ended(self.now, true);
+            self.mirror.on_dump_end(self.now, true);
             return;
         }
         kernel.dump = Some(kernel.fill(walk.next));
         for flow in walk.part {
-            self.mirror.dumped(flow);
+            self.mirror.on_dump_row(flow);
         }
     }
 
-    /// Each change fits what was told before.
-    fn replay(&mut self) -> Result<(), TestCaseError> {
+    /// Each change fits what was told before, and is not older; what the mirror holds is what was told, or newer.
+    fn replay(&mut self, kernel: &Kernel) -> Result<(), TestCaseError> {
         while let Some(change) = self.mirror.next_change() {
             let place = place_of(change.flow());
+            if let Change::Ended { flow, .. } = &change {
+                self.ended.push((place, version_of(flow)));
+                continue;
+            }
+            self.is_newer(place, &change, kernel)?;
             match change {
                 Change::Inserted { flow, .. } => {
                     prop_assert!(self.told.insert(place, *flow).is_none(), "inserted twice")
@@ -106,12 +131,50 @@ impl Listener {
                 Change::Removed { flow, how, .. } => {
                     let old = self.told.remove(&place);
                     prop_assert_eq!(old.map(|old| old.id), Some(flow.id));
-                    if how == Removal::Missed {
-                        self.missed.push((place, flow.id));
+                    match how {
+                        Removal::Missed => self.missed.push((place, flow.id)),
+                        Removal::Destroyed => self.ended.push((place, version_of(&flow))),
+                        _ => {}
                     }
                 }
                 _ => prop_assert!(false, "an unknown change"),
             }
+        }
+        let held: BTreeMap<u16, Flow> = self.mirror.iter().map(|flow| (place_of(flow), telling(flow))).collect();
+        let told: BTreeMap<u16, Flow> = self.told.iter().map(|(place, flow)| (*place, telling(flow))).collect();
+        prop_assert!(held == told, "holds {:?}, told {:?}", brief(&held), brief(&told));
+        for flow in self.mirror.iter() {
+            let floor = self.floor.get(&place_of(flow)).copied().unwrap_or_default();
+            prop_assert!(version_of(flow) >= floor, "holds version {}, told {floor}", version_of(flow));
+        }
+        Ok(())
+    }
+
+    /// What is told of a place never falls, and is what the kernel had there.
+    fn is_newer(&mut self, place: u16, change: &Change, kernel: &Kernel) -> Result<(), TestCaseError> {
+        let flow = change.flow();
+        let version = version_of(flow);
+        let floor = self.floor.entry(place).or_default();
+        let past = kernel.past.get(&place).expect("a place that had a flow");
+        let state = past.get(&version).expect("a version of the place");
+        match change {
+            Change::Inserted { .. } => prop_assert!(version > *floor, "inserted {version} after {floor}"),
+            Change::Removed { how: Removal::Destroyed, .. } => {
+                prop_assert!(state.is_none() && version > *floor, "destroyed {version} after {floor}");
+            }
+            _ => prop_assert!(version >= *floor, "told {version} after {floor}"),
+        }
+        if let Change::Removed { how: Removal::Missed, .. } = change {
+            prop_assert!(kernel.has_ended(place, version), "missed a flow that lives on: {place} in version {version}");
+            let end = past.range(version..).find(|(_, state)| state.is_none()).map(|(version, _)| *version);
+            *floor = end.unwrap_or(version);
+        } else {
+            *floor = version;
+        }
+        // Without losses, a flow is never told with parts of two states.
+        if let Some(state) = state.as_ref().filter(|_| self.mirror.stats().overruns == 0) {
+            let of_kernel = state.flow(place);
+            prop_assert_eq!((flow.mark, &flow.proto_info), (of_kernel.mark, &of_kernel.proto_info));
         }
         Ok(())
     }
@@ -120,7 +183,7 @@ impl Listener {
     pub(crate) fn settle(&mut self, kernel: &mut Kernel) -> Result<(), TestCaseError> {
         for _ in 0..10_000 {
             if !self.work(kernel, usize::MAX)? {
-                match self.mirror.wanted(self.now) {
+                match self.mirror.advance(self.now) {
                     Wanted::Events { until: Some(until) } if until < self.now + CHECK / 2 => self.now = until,
                     Wanted::Events { .. } => return Ok(()),
                     _ => {}
