@@ -28,11 +28,7 @@ pub(super) fn get_each(
 }
 
 /// Gets as many flows as one send takes.
-fn get_some(
-    ct: &Conntrack,
-    keys: &[FlowKey],
-    answers: &mut Vec<Result<Option<Flow>, Error>>,
-) -> Result<(), Error> {
+fn get_some(ct: &Conntrack, keys: &[FlowKey], answers: &mut Vec<Result<Option<Flow>, Error>>) -> Result<(), Error> {
     let (mut datagram, mut sent) = (Vec::new(), Vec::with_capacity(keys.len()));
     let first = answers.len();
     for (index, key) in keys.iter().enumerate() {

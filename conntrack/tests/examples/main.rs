@@ -4,7 +4,7 @@
 //! are. Where there can be no sandbox the tests are reported as
 //! ignored; with `CONNTRACK_TESTS_SKIP=deny`, as in CI, that is a failure.
 
-mod nat_log;
+mod followers;
 mod terminal;
 #[path = "../../examples/top/terminal.rs"]
 mod top_terminal;
@@ -37,11 +37,12 @@ const CASES: &[Case] = &[
     ("top_restores_the_terminal_while_it_is_stopped", terminal::top_restores_the_terminal_while_it_is_stopped),
     ("a_panic_restores_the_terminal", terminal::a_panic_restores_the_terminal),
     ("purge_leaves_the_terminal_as_it_is", terminal::purge_leaves_the_terminal_as_it_is),
-    ("nat_log_has_an_end_for_every_start", nat_log::has_an_end_for_every_start),
-    ("nat_log_loses_no_end_in_a_burst", nat_log::loses_no_end_in_a_burst),
-    ("nat_log_does_not_hold_the_kernel", nat_log::does_not_hold_the_kernel),
-    ("nat_log_refuses_criteria_that_flows_cease_to_meet", nat_log::refuses_criteria_that_flows_cease_to_meet),
-    ("watch_does_not_hold_the_kernel", nat_log::watch_does_not_hold_the_kernel),
+    ("nat_log_has_an_end_for_every_start", followers::has_an_end_for_every_start),
+    ("nat_log_loses_no_end_in_a_burst", followers::loses_no_end_in_a_burst),
+    ("nat_log_does_not_hold_the_kernel", followers::does_not_hold_the_kernel),
+    ("nat_log_refuses_criteria_that_flows_cease_to_meet", followers::refuses_criteria_that_flows_cease_to_meet),
+    ("watch_does_not_hold_the_kernel", followers::watch_does_not_hold_the_kernel),
+    ("replicate_goes_on_when_nobody_reads", followers::replicate_goes_on_when_nobody_reads),
     ("purge_deletes_the_stale_flows_only", purge_deletes_the_stale_flows_only),
     ("stats_are_the_same_in_every_form", stats_are_the_same_in_every_form),
     ("replicate_replicates", replicate_replicates),

@@ -139,7 +139,8 @@ fn the_mirror_becomes_the_table_where_it_once_did_not() {
     for (steps, filtered) in histories {
         for (capacity, part) in (1..6).flat_map(|capacity| (1..5).map(move |part| (capacity, part))) {
             let steps = steps.clone();
-            run(&History { steps, capacity, part, duplicates: Vec::new(), late: 0, filtered, reliable: false }).unwrap();
+            run(&History { steps, capacity, part, duplicates: Vec::new(), late: 0, filtered, reliable: false })
+                .unwrap();
         }
     }
 }

@@ -103,8 +103,7 @@ impl Reconciler {
             return;
         }
         self.is_incomplete = dump.is_incomplete;
-        let mut unclear: Vec<Place> =
-            dump.unknown.into_iter().filter(|place| self.table.at(place).is_none()).collect();
+        let mut unclear: Vec<Place> = dump.unknown.into_iter().filter(|place| self.table.at(place).is_none()).collect();
         let mut gone = Vec::new();
         for Entry { flow, known } in self.table.iter() {
             if known.doubt.is_some() {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
+use std::os::fd::{AsFd, AsRawFd};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -214,6 +215,19 @@ pub(super) fn watch_does_not_hold_the_kernel() -> Outcome {
         wait_for_entries(ct, 0)?;
 
         while watch.line()?["event"] != "gap" {}
+        Ok(())
+    })
+}
+
+pub(super) fn replicate_goes_on_when_nobody_reads() -> Outcome {
+    in_namespace(|ct| {
+        let standby = Namespace::new()?;
+        let path = format!("/proc/{}/fd/{}", std::process::id(), standby.as_fd().as_raw_fd());
+        let mut replicate = Follower::start("replicate", &["--to", &path, "--queue", "100"])?;
+        ct.batch((0..FLOWS).map(translated).map(Request::Create)).run()?;
+        wait_for_entries(&Conntrack::builder().netns(&standby)?.open()?, FLOWS.into())?;
+
+        while replicate.line()?["event"] != "gap" {}
         Ok(())
     })
 }
