@@ -223,9 +223,12 @@ pub(super) fn replicate_goes_on_when_nobody_reads() -> Outcome {
     in_namespace(|ct| {
         let standby = Namespace::new()?;
         let path = format!("/proc/{}/fd/{}", std::process::id(), standby.as_fd().as_raw_fd());
+        ct.create(&translated(FLOWS))?;
         let mut replicate = Follower::start("replicate", &["--to", &path, "--queue", "100"])?;
+        holds(replicate.line()?["event"] == "created", "the first line")?;
+
         ct.batch((0..FLOWS).map(translated).map(Request::Create)).run()?;
-        wait_for_entries(&Conntrack::builder().netns(&standby)?.open()?, FLOWS.into())?;
+        wait_for_entries(&Conntrack::builder().netns(&standby)?.open()?, u32::from(FLOWS) + 1)?;
 
         while replicate.line()?["event"] != "gap" {}
         Ok(())
