@@ -93,6 +93,9 @@ impl Builder {
 
     /// Opens the connection. This needs no privilege: privileges are looked at when something is asked.
     ///
+    /// The connection keeps its network namespace alive: after `ip netns delete`, the namespace exists and forwards packets
+    /// until the connection is dropped.
+    ///
     /// # Errors
     /// The namespace is none or may not be entered, or a socket cannot be opened or set.
     pub fn open(self) -> Result<Conntrack, Error> {

@@ -143,6 +143,9 @@ impl EventsBuilder {
 
     /// Starts listening.
     ///
+    /// The listener keeps its network namespace alive: after `ip netns delete`, the namespace exists and forwards packets
+    /// until the listener is dropped.
+    ///
     /// # Errors
     /// [`Error::MissingCapability`] without `CAP_NET_ADMIN`, or `CAP_NET_BROADCAST` for all namespaces;
     /// [`UsageError::NoGroups`] without groups, or the filter contradicts itself; or the system refuses a socket.

@@ -24,7 +24,10 @@ impl Limit {
             return error;
         }
         let value = std::fs::read_to_string(format!("/proc/sys/user/{}", self.name())).ok();
-        io::Error::new(ErrorKind::QuotaExceeded, Reached { limit: self, value: value.map(|it| it.trim().to_owned()) })
+        io::Error::new(
+            ErrorKind::QuotaExceeded,
+            Reached { limit: self, value: value.map(|text| text.trim().to_owned()) },
+        )
     }
 }
 

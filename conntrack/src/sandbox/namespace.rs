@@ -79,6 +79,9 @@ impl Sandbox {
     /// As an ordinary user, this moves the process into a user namespace too, unless it is in one; see
     /// [`enter_user_namespace`].
     ///
+    /// With `CONNTRACK_TESTS_SKIP=allow` in the environment, this ends the process with exit code 0 instead of returning
+    /// [`Error::UserNamespace`], with a [message](super#skipping-tests), if the process has a single thread.
+    ///
     /// # Errors
     /// Those of [`Namespace::new`] and [`Namespace::enter`].
     pub fn enter() -> Result<Self, Error> {
@@ -87,8 +90,8 @@ impl Sandbox {
 
     /// Whether there can be a sandbox: `Ok`, or the reason why not. The program stays as it is.
     ///
-    /// With the privilege to create network namespaces, this creates and sets up one. Without it, only namespaces are
-    /// tried, in a child process; whether the kernel has nf\_tables will show later.
+    /// With the privilege to create network namespaces, this creates one and sets it up. Without it, a child process
+    /// creates the namespaces and does not set them up: whether the kernel has nf\_tables will show later.
     ///
     /// # Errors
     /// [`Error::UserNamespace`], if the system forbids them to ordinary users; [`Error::Step`], if it refuses one.

@@ -1,4 +1,4 @@
-//! Skipping what needs a sandbox.
+//! Skipping tests and programs that need a sandbox.
 
 use std::env;
 use std::io::{self, Write};
@@ -8,11 +8,11 @@ use std::thread;
 use super::Error;
 use crate::sys::namespace::is_multi_threaded;
 
-/// The environment variable that allows to skip.
+/// The environment variable that allows or denies skipping.
 const VARIABLE: &str = "CONNTRACK_TESTS_SKIP";
 
-/// Makes a success of an error that may be skipped, with a message.
-pub(super) fn run(result: Result<(), Error>) -> Result<(), Error> {
+/// Turns an error that may be skipped into a success, with a message.
+pub(super) fn test(result: Result<(), Error>) -> Result<(), Error> {
     match result {
         Err(error) if may_skip(&error) => {
             announce(&error);
@@ -22,7 +22,8 @@ pub(super) fn run(result: Result<(), Error>) -> Result<(), Error> {
     }
 }
 
-/// Ends the process, with a message, if this is an error that may be skipped and the process does nothing else.
+/// Ends the process successfully, with a message, on an error that may be skipped. A process with other threads goes on:
+/// they may run other tests.
 pub(super) fn program<T>(result: Result<T, Error>) -> Result<T, Error> {
     result.inspect_err(|error| {
         if may_skip(error) && !is_multi_threaded().unwrap_or(true) {
@@ -36,7 +37,7 @@ fn may_skip(error: &Error) -> bool {
     matches!(error, Error::UserNamespace(_)) && env::var_os(VARIABLE).is_some_and(|value| value == "allow")
 }
 
-/// Not with `eprintln!`, whose output a test harness hides.
+/// Writes the message. Not with `eprintln!`, whose output a test harness hides.
 fn announce(error: &Error) {
     let thread = thread::current();
     let name = thread.name().unwrap_or("a thread");

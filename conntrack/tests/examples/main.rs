@@ -1,8 +1,8 @@
 //! Runs every example in the sandbox, as its users would.
 //!
 //! The programs are those that `cargo test` builds beside this one; told to build only this test, it leaves them as they
-//! are. Where there can be no sandbox the tests are reported as
-//! ignored; with `CONNTRACK_TESTS_SKIP=deny`, as in CI, that is a failure.
+//! are. Where there can be no sandbox the tests are reported as ignored; with `CONNTRACK_TESTS_SKIP=deny`, as in CI, that
+//! is a failure.
 
 mod followers;
 mod terminal;
@@ -29,6 +29,7 @@ const CASES: &[Case] = &[
     ("list_says_what_is_wrong_with_a_filter", list_says_what_is_wrong_with_a_filter),
     ("list_ends_when_nobody_reads", list_ends_when_nobody_reads),
     ("list_needs_no_privilege_in_the_sandbox", list_needs_no_privilege_in_the_sandbox),
+    ("list_fails_without_a_sandbox", list_fails_without_a_sandbox),
     ("watch_sees_flows_come_and_go", watch_sees_flows_come_and_go),
     ("top_measures", top_measures),
     ("top_draws_and_quits", terminal::top_draws_and_quits),
@@ -54,9 +55,9 @@ fn main() -> ExitCode {
     let available = sandbox::enter_user_namespace().and_then(|()| Sandbox::probe());
     let unavailable = available.err().map(|error| error.to_string());
     let denied = env::var_os("CONNTRACK_TESTS_SKIP").is_some_and(|value| value == "deny");
-    if let Some(reason) = &unavailable {
-        // Their own messages are hidden: each is a test that succeeds.
-        eprintln!("SKIPPED the examples of the documentation, if they are run: {reason}");
+    if let Some(reason) = unavailable.as_ref().filter(|_| !denied) {
+        // `cargo test` hides their own messages, because they end successfully.
+        eprintln!("SKIPPED the documentation's examples that need a sandbox: {reason}");
     }
     let trial = |(name, body): &Case| {
         let (body, unavailable) = (*body, unavailable.clone());
@@ -163,6 +164,17 @@ fn list_needs_no_privilege_in_the_sandbox() -> Outcome {
     holds(inside.status.success() && inside.stdout == b"11\n", inside)?;
     let errors = String::from_utf8(outside.stderr)?;
     holds(!outside.status.success() && errors.contains("CAP_NET_ADMIN") && errors.contains("--sandbox"), errors)
+}
+
+/// Whatever tests may do: who runs an example wants to see it.
+fn list_fails_without_a_sandbox() -> Outcome {
+    let no_namespaces =
+        "echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all \"$0\" --sandbox";
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "sh", "-c", no_namespaces]).arg(program("list")?);
+    let output = command.env("CONNTRACK_TESTS_SKIP", "allow").output()?;
+    let errors = String::from_utf8(output.stderr)?;
+    holds(output.status.code() == Some(1) && errors.contains("error: ") && errors.contains("is 0"), errors)
 }
 
 fn watch_sees_flows_come_and_go() -> Outcome {
