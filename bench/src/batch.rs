@@ -1,6 +1,6 @@
 //! Creating and deleting many flows.
 
-use conntrack::netlink::{NLM_F_ACK, Request};
+use conntrack::netlink::Request;
 use conntrack::{Command, Conntrack, FlowKey, NewFlow, UsageError, request};
 
 use crate::args::Args;
@@ -26,8 +26,10 @@ impl Encoded {
         for values in values.chunks(each) {
             let mut datagram = Vec::new();
             for (index, value) in values.iter().enumerate() {
-                let last = if index + 1 == values.len() { NLM_F_ACK } else { 0 };
-                request(value)?.flags(last).encode(1, &mut datagram)?;
+                let request = request(value)?;
+                let last = index + 1 == values.len();
+                let request = if last { request } else { request.without_ack() };
+                request.encode(1, &mut datagram)?;
             }
             datagrams.push(datagram);
         }
@@ -59,11 +61,11 @@ pub(crate) fn measure(args: &Args, figures: &mut Figures) -> Outcome<()> {
         let expected = truth::of_table()?;
         push(&mut raw_delete, || deletes.send(&mut socket))?;
         must_be_empty()?;
-        push(&mut create, || Ok(ct.batch(&commands).run().map(drop)?))?;
+        push(&mut create, || Ok(ct.batch(&commands).run()?.into_result().map(drop)?))?;
         if truth::of_table()? != expected {
             return Err("the library and the raw requests do not create the same flows".into());
         }
-        push(&mut delete, || Ok(ct.batch(&deletions).run().map(drop)?))?;
+        push(&mut delete, || Ok(ct.batch(&deletions).run()?.into_result().map(drop)?))?;
         must_be_empty()?;
     }
     let heading = format!("{} flows, {}", args.entries, mix::DESCRIPTION);

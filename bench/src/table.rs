@@ -47,7 +47,7 @@ fn set(name: &str, value: &str) -> Outcome<()> {
 
 /// Fills the table with `flows` and says what is in it.
 pub(crate) fn fill(flows: u32) -> Outcome<Sums> {
-    Conntrack::open()?.batch(mix::flows(flows).map(Command::Create)).run()?;
+    Conntrack::open()?.batch(mix::flows(flows).map(Command::Create)).run()?.into_result()?;
     let truth = truth::of_table()?;
     if truth.flows == u64::from(flows) {
         Ok(truth)

@@ -11,7 +11,7 @@ use std::time::Instant;
 use clap::Parser;
 use common::{Common, Output, note};
 use conntrack::sandbox::Failure;
-use conntrack::{Command, Conntrack, Decode, Filter, Flow, NewFlow, Protocol, Seconds, Status, Timeouts};
+use conntrack::{BulkReport, Command, Conntrack, Decode, Filter, Flow, NewFlow, Protocol, Seconds, Status, Timeouts};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -62,6 +62,8 @@ fn destination(text: &str) -> Result<Destination, String> {
 struct Report {
     found: u64,
     deleted: u64,
+    /// Flows whose deletion was refused.
+    failed: u64,
     /// Flows of the namespace that are left.
     left: u32,
     seconds: f64,
@@ -96,21 +98,25 @@ fn purge(args: &Args, mut output: Output, in_sandbox: bool) -> Result<(), Failur
     }
     spinner.finish_and_clear();
 
-    let mut deleted = 0;
+    let mut outcome = BulkReport::default();
     if !args.dry_run {
         let template = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len} flows, {eta} left")?;
         let bar = ProgressBar::new(found).with_style(template);
-        deleted = ct.delete_matching(&filter, |flow| {
+        outcome = ct.delete_matching(&filter, |flow| {
             let delete = stale.holds(&Life::from(flow));
             bar.inc(u64::from(delete));
             delete
         })?;
         bar.finish_and_clear();
     }
-    let report = Report { found, deleted, left: ct.stats()?.entries, seconds: started.elapsed().as_secs_f64() };
-    let Report { found, deleted, left, seconds } = &report;
-    output.line(format_args!("{found} found, {deleted} deleted, {left} flows left, {seconds:.2} s"), &report)?;
+    let BulkReport { done: deleted, failed, .. } = outcome;
+    let left = ct.stats()?.entries;
+    let report = Report { found, deleted, failed, left, seconds: started.elapsed().as_secs_f64() };
+    let Report { seconds, .. } = &report;
+    let text = format!("{found} found, {deleted} deleted, {failed} refused, {left} flows left, {seconds:.2} s");
+    output.line(format_args!("{text}"), &report)?;
     output.flush()?;
+    outcome.into_result()?;
     Ok(())
 }
 
@@ -164,7 +170,7 @@ fn make_flows(ct: &Conntrack) -> Result<(), Failure> {
         let left = Seconds(if n % 2 == 0 { 60 } else { 120 });
         NewFlow::udp(client, server).status(Status::SEEN_REPLY | Status::ASSURED).timeout(left)
     });
-    let made = ct.batch(flows.map(Command::Create)).run()?;
+    let made = ct.batch(flows.map(Command::Create)).run()?.into_result()?;
     note(format_args!("made {made} flows, a tenth of them to another destination, half of them idle for a minute"));
     Ok(())
 }

@@ -73,7 +73,7 @@ fn replicate(args: &Args, output: Output, sandbox: Option<&Sandbox>) -> Result<(
 
     let mut mirror = Mirror::builder().filter(&filter).check_every(Duration::from_secs(args.refresh)).start()?;
     if args.exact {
-        replica.there.delete_matching(&filter, |flow| mirror.get(&without_id(flow)).is_none())?;
+        replica.there.delete_matching(&filter, |flow| mirror.get(&without_id(flow)).is_none())?.into_result()?;
     }
     // A flow that another one announced needs that one first.
     let (announced, others): (Vec<_>, Vec<_>) = mirror.iter().cloned().partition(|flow| flow.master.is_some());
@@ -120,13 +120,14 @@ impl Replica {
         let results: Vec<_> = self.there.batch(changes.iter().filter_map(command)).collect();
         let mut failed = Vec::new();
         for (change, result) in changes.iter().filter(|change| command(change).is_some()).zip(results) {
+            let Some(flow) = change.flow() else { continue };
             let (sign, event) = match change {
                 Change::Inserted { .. } => ('+', "created"),
                 Change::Removed { .. } => ('-', "deleted"),
                 _ => ('~', "changed"),
             };
-            self.lines.line(format_args!("{sign} {}", change.flow()), &Line { event, flow: change.flow() })?;
-            failed.extend(refused(result)?.map(|_| without_id(change.flow())));
+            self.lines.line(format_args!("{sign} {flow}"), &Line { event, flow })?;
+            failed.extend(refused(result)?.map(|_| without_id(flow)));
         }
         self.repair(mirror, failed)
     }
@@ -212,9 +213,9 @@ fn without_id(flow: &Flow) -> FlowKey {
 }
 
 /// Tells a refusal of one command, which others outlive, from a failure of the connection.
-fn refused(result: Result<(), Error>) -> Result<Option<Error>, Error> {
+fn refused<T>(result: Result<T, Error>) -> Result<Option<Error>, Error> {
     match result {
-        Ok(()) => Ok(None),
+        Ok(_) => Ok(None),
         Err(error) if error.is_permission() => Err(error),
         Err(error @ (Error::Kernel(_) | Error::Usage(_))) => Ok(Some(error)),
         Err(error) => Err(error),

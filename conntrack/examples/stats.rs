@@ -109,7 +109,7 @@ fn table(output: &mut Output, table: GlobalStats, counters: &[Counter]) -> io::R
 /// Packets, and flows that are created over netlink, which the kernel counts.
 fn make_traffic() -> Result<Traffic, Failure> {
     let flow = |port| NewFlow::udp(([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 53).into());
-    Conntrack::open()?.batch((1..=100).map(flow).map(Command::Create)).run()?;
+    Conntrack::open()?.batch((1..=100).map(flow).map(Command::Create)).run()?.into_result()?;
     Traffic::start()
 }
 

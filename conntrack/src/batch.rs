@@ -3,12 +3,14 @@
 use std::borrow::Borrow;
 use std::collections::VecDeque;
 use std::iter::{Fuse, FusedIterator};
+use std::mem;
 
 use conntrack_spec::{FlowKey, FlowUpdate, NewFlow};
 
+use crate::bulk::{BulkError, BulkReport};
 use crate::connection::Conntrack;
-use crate::error::Error;
-use crate::netlink::{Channel, Request, Subject, refusal};
+use crate::error::{Errno, Error};
+use crate::netlink::{Request, Requests};
 use crate::request;
 
 /// Bytes of receive buffer to count on for each answer: the kernel charges 832 for the shortest, more for one with text.
@@ -22,14 +24,13 @@ const RESERVED: usize = 32;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Command {
-    /// Create a flow that is not there, as [`Conntrack::create`] does.
+    /// Creates a flow that does not exist, as [`Conntrack::create`] does.
     Create(NewFlow),
-    /// Create a flow or change the one that is there, as [`Conntrack::upsert`] does.
+    /// Creates a flow or changes the existing one, as [`Conntrack::upsert`] does.
     Upsert(NewFlow),
-    /// Change a flow, as [`Conntrack::update`] does.
+    /// Changes a flow, as [`Conntrack::update`] does.
     Update(FlowUpdate),
-    /// Delete a flow, as [`Conntrack::delete`] does. One that is not there is an error here, for which
-    /// [`Error::is_not_found`] holds.
+    /// Deletes a flow, as [`Conntrack::delete`] does. If there is none, the result is [`Outcome::NotFound`].
     Delete(FlowKey),
 }
 
@@ -44,14 +45,26 @@ impl Command {
     }
 }
 
+/// The result of a [`Command`] that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The kernel executed the command.
+    Done,
+    /// There was no flow to [delete](Command::Delete), or it has another id than the key.
+    NotFound,
+}
+
 /// Executes commands as it is iterated, and yields the result of each, in order.
 ///
-/// Commands are taken from their iterator some hundred at a time, sent in one datagram and executed by the kernel one
-/// after another: not a transaction, each succeeds or fails for itself. Memory use does not depend on how many there
-/// are. Commands that were not reached when the iterator is dropped are not executed.
+/// It takes some hundred commands at a time and sends them in one datagram. The kernel executes them one after another,
+/// each independently: this is no transaction. Memory use does not depend on the number of commands. Commands that were
+/// not reached when the iterator is dropped are not executed.
 ///
-/// A command that makes no sense is an error in its place and is not sent. If the connection itself fails, by a timeout
-/// for example, that error is the last item, and what the remaining commands of that send came to is not known.
+/// A command that is invalid is an error in its place and is not sent. If the connection itself fails, for example by
+/// [`Error::Overrun`], the results that are known come first; that error takes the place of the first result that is not
+/// known, and is the last item.
+///
+/// If the iterator of the commands panics, the commands taken before are kept: the next call goes on with them.
 #[derive(Debug)]
 #[must_use = "commands are executed as the iterator is advanced"]
 pub struct Batch<'a, I: Iterator> {
@@ -59,20 +72,31 @@ pub struct Batch<'a, I: Iterator> {
     commands: Fuse<I>,
     /// The next command: it was encoded once already and did not fit.
     carried: Option<I::Item>,
-    datagram: Vec<u8>,
-    starts: Vec<usize>,
+    /// The commands that are to be sent next, in order. Together with `requests` it is right at any time, so that a panic
+    /// of `commands` leaves nothing half done.
     entries: Vec<Entry>,
-    results: VecDeque<Result<(), Error>>,
-    failed: bool,
+    requests: Requests,
+    results: VecDeque<Result<Outcome, Error>>,
+    ended: Ended,
 }
 
 /// What is known of a command before the kernel has answered.
 #[derive(Debug)]
 enum Entry {
-    /// What an error message says of it.
-    Sent { subject: Subject, start: usize },
-    /// It makes no sense.
+    /// It is the next one of the requests.
+    Request { deletes: bool },
+    /// It is invalid.
     Refused(Error),
+}
+
+/// Whether the connection has failed.
+#[derive(Debug)]
+enum Ended {
+    No,
+    /// Yes, with this error, which is to be yielded after the results.
+    By(Error),
+    /// Yes, and the error has been yielded.
+    Told,
 }
 
 impl<'a, I: Iterator<Item: Borrow<Command>>> Batch<'a, I> {
@@ -81,86 +105,139 @@ impl<'a, I: Iterator<Item: Borrow<Command>>> Batch<'a, I> {
             ct,
             commands: commands.fuse(),
             carried: None,
-            datagram: Vec::new(),
-            starts: Vec::new(),
             entries: Vec::new(),
+            requests: Requests::default(),
             results: VecDeque::new(),
-            failed: false,
+            ended: Ended::No,
         }
     }
 
-    /// Executes all that is left; how many succeeded, or the first error, after which no further send is made.
+    /// Executes all remaining commands and counts their results. A command that fails does not end it.
+    ///
+    /// ```no_run
+    /// # use conntrack::{Command, Conntrack, FlowKey};
+    /// # fn delete(ct: &Conntrack, keys: Vec<FlowKey>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let report = ct.batch(keys.into_iter().map(Command::Delete)).run()?;
+    /// println!("{} deleted, {} did not exist, {} failed", report.done, report.not_found, report.failed);
+    /// report.into_result()?; // the first failure
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// The first error of a command or of the connection.
-    pub fn run(self) -> Result<u64, Error> {
-        let mut succeeded = 0;
-        for result in self {
-            result?;
-            succeeded += 1;
+    /// A [`BulkError`] if the connection fails, with the results that are known.
+    pub fn run(self) -> Result<BulkReport, BulkError> {
+        let mut report = BulkReport::default();
+        match self.drive(|result| report.note(result)) {
+            Ok(()) => Ok(report),
+            Err(error) => Err(BulkError { report, error }),
         }
-        Ok(succeeded)
+    }
+
+    /// Executes all remaining commands and hands on their results.
+    ///
+    /// # Errors
+    /// The connection fails.
+    pub(crate) fn drive(mut self, mut on_result: impl FnMut(Result<Outcome, Error>)) -> Result<(), Error> {
+        loop {
+            self.results.drain(..).for_each(&mut on_result);
+            if let Some(error) = self.ended.take() {
+                return Err(error);
+            }
+            if !self.advance() {
+                return Ok(());
+            }
+        }
     }
 
     /// Encodes as many commands as one send takes. The connection is not locked meanwhile: taking a command may well
     /// need it.
     fn fill(&mut self, limits: &Limits) {
-        self.datagram.clear();
-        self.starts.clear();
         while self.entries.len() < limits.entries {
             let next = if self.carried.is_some() { self.carried.take() } else { self.commands.next() };
             let Some(command) = next else { break };
-            let start = self.datagram.len();
-            let encoded = command.borrow().request().and_then(|request| {
-                request.encode(0, &mut self.datagram)?;
-                Ok(Entry::Sent { subject: request.subject, start })
-            });
-            if start > 0 && self.datagram.len() > limits.bytes {
-                self.datagram.truncate(start);
-                self.carried = Some(command);
-                break;
-            }
-            if encoded.is_ok() {
-                self.starts.push(start);
-            }
-            self.entries.push(encoded.unwrap_or_else(Entry::Refused));
+            let command_ref = command.borrow();
+            let pushed = command_ref.request().and_then(|request| Ok(self.requests.push(&request)?));
+            let entry = match pushed {
+                Err(error) => Entry::Refused(error),
+                Ok(()) if self.requests.len() > 1 && self.requests.bytes() > limits.bytes => {
+                    self.requests.pop();
+                    self.carried = Some(command);
+                    break;
+                }
+                Ok(()) => Entry::Request { deletes: matches!(command_ref, Command::Delete(_)) },
+            };
+            self.entries.push(entry);
         }
     }
 
-    /// Sends the next commands and notes their results.
-    fn advance(&mut self) -> Result<(), Error> {
-        let limits = Limits::of(&self.ct.requests())?;
+    /// Sends the next commands and notes their results. False if there are none, or if the connection has failed before.
+    fn advance(&mut self) -> bool {
+        if !matches!(self.ended, Ended::No) {
+            return false;
+        }
+        let limits = match Limits::of(self.ct) {
+            Ok(limits) => limits,
+            Err(error) => {
+                self.ended = Ended::By(error);
+                return true;
+            }
+        };
         self.fill(&limits);
-        let mut answers = self.ct.requests().exchange_batch(&mut self.datagram, &self.starts, |_, _| {})?;
-        let mut answers = answers.iter_mut();
+        let (mut refused, outcome) = self.ct.requests().exchange_batch(&mut self.requests, |_, _| {});
+        let mut answers = self.requests.iter().zip(&mut refused);
+        let is_some = !self.entries.is_empty();
         for entry in self.entries.drain(..) {
             self.results.push_back(match entry {
                 Entry::Refused(error) => Err(error),
-                // Taken only if it is there: most are not, and to move nothing takes as long as to move something.
-                Entry::Sent { subject, start } => match answers.next().filter(|answer| answer.is_some()) {
-                    Some(answer) => answer.take().map_or(Ok(()), |refused| {
-                        Err(refusal(subject, self.datagram.get(start..).unwrap_or_default(), refused))
-                    }),
-                    None => Ok(()),
+                Entry::Request { deletes } => match answers.next() {
+                    Some((_, None)) => Ok(Outcome::Done),
+                    Some((_, Some(refused))) if deletes && Errno(refused.errno) == Errno::NOENT => {
+                        Ok(Outcome::NotFound)
+                    }
+                    Some((sent, Some(refused))) => Err(sent.refusal(mem::take(refused))),
+                    // Not known, nor is any behind it.
+                    None => break,
                 },
             });
         }
-        Ok(())
+        drop(answers);
+        self.requests.clear();
+        if let Err(error) = outcome {
+            self.ended = Ended::By(error);
+        }
+        is_some
+    }
+}
+
+impl Ended {
+    /// The error, if it has not been yielded yet.
+    fn take(&mut self) -> Option<Error> {
+        match mem::replace(self, Self::Told) {
+            Self::By(error) => Some(error),
+            before => {
+                *self = before;
+                None
+            }
+        }
     }
 }
 
 impl<I: Iterator<Item: Borrow<Command>>> Iterator for Batch<'_, I> {
-    type Item = Result<(), Error>;
+    type Item = Result<Outcome, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.results.is_empty()
-            && !self.failed
-            && let Err(error) = self.advance()
-        {
-            self.failed = true;
-            return Some(Err(error));
+        loop {
+            if let Some(result) = self.results.pop_front() {
+                return Some(result);
+            }
+            if let Some(error) = self.ended.take() {
+                return Some(Err(error));
+            }
+            if !self.advance() {
+                return None;
+            }
         }
-        self.results.pop_front()
     }
 }
 
@@ -174,8 +251,8 @@ struct Limits {
 
 impl Limits {
     /// So many that the answers fit the receive buffer even if every entry is refused.
-    fn of(channel: &Channel) -> Result<Self, Error> {
-        let entries = channel.room_for_answers(ANSWER, MOST)?;
-        Ok(Self { entries, bytes: channel.send_buffer()?.saturating_sub(RESERVED) })
+    fn of(ct: &Conntrack) -> Result<Self, Error> {
+        let entries = ct.room_for_answers(ANSWER, MOST)?;
+        Ok(Self { entries, bytes: ct.send_buffer()?.saturating_sub(RESERVED) })
     }
 }

@@ -75,8 +75,17 @@ impl Builder {
         self
     }
 
-    /// How long each answer may take before the operation fails with [`Error::Timeout`]: 5 seconds by default. `None`
-    /// waits for ever.
+    /// Sets how long a request waits for the kernel's answers before it fails with [`Error::Timeout`]: 5 seconds by
+    /// default. `None` waits for ever. A dump waits as long for each datagram.
+    ///
+    /// The time runs from when the request was sent, and counts only while nothing is there to be read: answers that have
+    /// arrived are always taken, even if the process was stopped meanwhile. It does not bound
+    ///
+    /// * the time in which the kernel executes a request, because it does so before the send returns: a flush, or the next
+    ///   part of a dump, of a very large table can take seconds;
+    /// * the time in which a request waits for those of other threads on the same connection.
+    ///
+    /// With a batch and a zeroing dump it bounds the answers of each send.
     #[must_use]
     pub fn reply_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.options.timeout = timeout.into();

@@ -9,6 +9,7 @@ extern crate self as conntrack;
 
 mod batch;
 mod builder;
+mod bulk;
 mod check;
 mod connection;
 mod dump;
@@ -40,10 +41,11 @@ mod zeroing;
 pub use conntrack_spec::__private;
 pub use conntrack_spec::*;
 
-pub use batch::{Batch, Command};
+pub use batch::{Batch, Command, Outcome};
 pub use builder::Builder;
+pub use bulk::{BulkError, BulkReport, Flushed};
 pub use check::UsageError;
-pub use connection::{Conntrack, Flushed};
+pub use connection::Conntrack;
 pub use dump::Dump;
 pub use error::{Capability, Errno, Error, KernelError, MissingCapability, Undecodable};
 pub use events::{Event, EventCounters, Events, EventsBuilder, Groups, Origin};

@@ -9,7 +9,7 @@ use crate::connection::Conntrack;
 use crate::dump::Dump;
 use crate::error::{Errno, Error};
 use crate::filter::Filter;
-use crate::netlink::{Refusal, Subject, refusal};
+use crate::netlink::{Refusal, Requests};
 use crate::request;
 
 /// Bytes of receive buffer that the kernel charges for an answer at most: it makes each in a page of its own
@@ -20,26 +20,30 @@ const MOST: usize = 64;
 
 /// Flows as they were when their counters were set to 0: an iterator that zeroes as it goes.
 ///
-/// Nothing that was counted is lost: it is in a flow that comes out of here, or still in the kernel, or in the flow's
-/// `DESTROY` event if it ended meanwhile. The kernel's own dump of this kind (`IPCTNL_MSG_CT_GET_CTRZERO` with
-/// `NLM_F_DUMP`) cannot promise that: where a datagram is full, it may zero a flow's counters, find that they do not fit,
-/// and send them, zero, in the next one. So this dumps the keys of the flows, and has each flow reported and zeroed by a
-/// request of its own, some dozens to a send, not more than have room in the receive buffer with their answers. That
-/// takes about three times as long as a dump.
+/// No count is lost: it is in a flow that this yields, still in the kernel, or in the flow's `DESTROY` event if it ended
+/// meanwhile. The kernel's own dump of this kind (`IPCTNL_MSG_CT_GET_CTRZERO` with `NLM_F_DUMP`) cannot promise that:
+/// where a datagram is full, it may zero a flow's counters, find that they do not fit, and send them, zero, in the next
+/// one. So this dumps the keys of the flows, and has each flow reported and zeroed by a request of its own, some dozens
+/// to a send, no more than have room in the receive buffer with their answers. That takes about three times as long as a
+/// dump.
 ///
 /// A flow that comes twice, as it may in a dump, has the second time what was counted since the first.
 ///
-/// Flows are zeroed some dozens ahead: to end early without losing what these have counted, [`stop`](Self::stop), and
-/// take what still comes. After [`Error::Overrun`] or [`Error::Timeout`], which need another process to interfere with
-/// the socket, the counts of some flows may be lost.
+/// Flows are zeroed some dozens ahead: to end early without losing what these have counted, call [`stop`](Self::stop), and
+/// take the flows that still come. An error comes after all flows that were zeroed before it, so a program that stops at
+/// an error loses none.
+///
+/// [`Error::Overrun`] and [`Error::Timeout`] need another process to interfere with the socket. The counts of flows whose
+/// answers were lost are lost, too.
 #[derive(Debug)]
 #[must_use = "counters are zeroed as the iterator is advanced"]
 pub struct Zeroing<'a, T = Flow> {
     ct: &'a Conntrack,
     found: Option<Dump<Found>>,
-    ready: VecDeque<Result<T, Error>>,
-    datagram: Vec<u8>,
-    sent: Vec<Sent>,
+    ready: VecDeque<T>,
+    /// What is to be told when all that is ready has been taken.
+    errors: VecDeque<Error>,
+    requests: Requests,
 }
 
 /// What a dump needs to tell of a flow so that it can be named.
@@ -49,13 +53,6 @@ struct Found {
     orig: Tuple,
     #[nla(CTA_ZONE)]
     zone: Option<u16>,
-}
-
-/// A request in the datagram.
-#[derive(Clone, Copy, Debug)]
-struct Sent {
-    start: usize,
-    subject: Subject,
 }
 
 /// # Counters
@@ -102,8 +99,8 @@ impl Conntrack {
             ct: self,
             found: Some(self.dump_filtered_as(filter)?),
             ready: VecDeque::new(),
-            datagram: Vec::new(),
-            sent: Vec::new(),
+            errors: VecDeque::new(),
+            requests: Requests::default(),
         })
     }
 }
@@ -116,58 +113,46 @@ impl<T: Decode> Zeroing<'_, T> {
 
     /// Zeroes the next flows.
     fn advance(&mut self) -> Result<(), Error> {
-        let most = self.ct.requests().room_for_answers(ANSWER, MOST)?;
+        let most = self.ct.room_for_answers(ANSWER, MOST)?;
         self.fill(most);
-        let mut replies: Vec<Option<Result<T, Error>>> = Vec::new();
-        replies.resize_with(self.sent.len(), || None);
-        let starts: Vec<usize> = self.sent.iter().map(|sent| sent.start).collect();
-        let outcome = self.ct.requests().exchange_batch(&mut self.datagram, &starts, |request, reply| {
-            if let Some(slot) = replies.get_mut(request) {
-                *slot = Some(reply.decode());
+        let mut replies = 0_usize;
+        let (refused, outcome) = self.ct.requests().exchange_batch(&mut self.requests, |_, reply| {
+            replies += 1;
+            match reply.decode() {
+                Ok(flow) => self.ready.push_back(flow),
+                Err(error) => self.errors.push_back(error),
             }
         });
-        let refused = match outcome {
-            Ok(refused) => refused,
-            Err(error) => {
-                // What came before it has been zeroed.
-                self.ready.extend(replies.into_iter().flatten());
-                return Err(error);
-            }
-        };
-        for ((sent, reply), refused) in self.sent.iter().zip(replies).zip(refused) {
-            match (reply, refused) {
-                (Some(reply), _) => self.ready.push_back(reply),
+        // Each that was executed is answered by a reply or a refusal.
+        let lost = refused.iter().filter(|refused| refused.is_none()).count().saturating_sub(replies);
+        for (sent, refused) in self.requests.iter().zip(refused) {
+            match refused {
                 // Gone by itself.
-                (None, Some(Refusal { errno, .. })) if Errno(errno) == Errno::NOENT => {}
-                (None, Some(refused)) => {
-                    let request = self.datagram.get(sent.start..).unwrap_or_default();
-                    self.ready.push_back(Err(refusal(sent.subject, request, refused)));
-                }
-                (None, None) => self.ready.push_back(Err(Error::Overrun)),
+                Some(Refusal { errno, .. }) if Errno(errno) == Errno::NOENT => {}
+                Some(refused) => self.errors.push_back(sent.refusal(refused)),
+                None => {}
             }
         }
-        Ok(())
+        self.errors.extend(std::iter::repeat_with(|| Error::Overrun).take(lost));
+        outcome
     }
 
-    /// Encodes a request for each of the next flows that the dump finds.
+    /// Encodes a request for each of the next flows that the dump finds. Ends at an error, which is then told right behind
+    /// the flows before it.
     fn fill(&mut self, most: usize) {
-        self.datagram.clear();
-        self.sent.clear();
-        while self.sent.len() < most {
+        self.requests.clear();
+        while self.requests.len() < most {
             let Some(next) = self.found.as_mut().and_then(Iterator::next) else {
                 self.found = None;
                 break;
             };
-            let start = self.datagram.len();
             let encoded = next.and_then(|Found { orig, zone }| {
                 let key = FlowKey { zone, ..FlowKey::new(orig) };
-                let request = request::get_zeroing(&key)?;
-                request.encode(0, &mut self.datagram)?;
-                Ok(Sent { start, subject: request.subject })
+                Ok(self.requests.push(&request::get_zeroing(&key)?)?)
             });
-            match encoded {
-                Ok(sent) => self.sent.push(sent),
-                Err(error) => self.ready.push_back(Err(error)),
+            if let Err(error) = encoded {
+                self.errors.push_back(error);
+                break;
             }
         }
     }
@@ -177,13 +162,19 @@ impl<T: Decode> Iterator for Zeroing<'_, T> {
     type Item = Result<T, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while self.ready.is_empty() && self.found.is_some() {
+        loop {
+            if let Some(flow) = self.ready.pop_front() {
+                return Some(Ok(flow));
+            }
+            if let Some(error) = self.errors.pop_front() {
+                return Some(Err(error));
+            }
+            self.found.as_ref()?;
             if let Err(error) = self.advance() {
                 self.found = None;
-                self.ready.push_back(Err(error));
+                self.errors.push_back(error);
             }
         }
-        self.ready.pop_front()
     }
 }
 

@@ -27,8 +27,9 @@ fuzz_target!(|input: &[u8]| {
     if refused_all {
         exchange.refuse_all();
     }
+    let is_done = exchange.is_done();
     let answers = exchange.finish();
-    assert_eq!(answers.len(), count);
+    assert!(if is_done { answers.len() == count } else { answers.len() < count }, "{} results", answers.len());
     assert!(answers.iter().flatten().all(|refusal| refusal.errno > 0));
     assert!(!refused_all || answers.iter().all(|refusal| refusal.as_ref().is_some_and(|r| r.errno == Errno::PERM.0)));
 });

@@ -196,6 +196,7 @@ mod batch {
     fn errors_find_their_places() {
         let exchange = after(&[(SEQ + 1, ENOENT)]);
         assert!(!exchange.is_done() && !exchange.may_be_all());
+        assert_eq!(errnos(exchange), [0, ENOENT], "those behind it are not known");
         let exchange = after(&[(SEQ + 1, ENOENT), (SEQ + 3, ENOENT)]);
         assert!(exchange.is_done());
         assert_eq!(errnos(exchange), [0, ENOENT, 0, ENOENT]);
@@ -221,7 +222,34 @@ mod batch {
     fn answers_to_others_change_nothing() {
         let exchange = after(&[(SEQ - 1, ENOENT), (SEQ + 4, 0), (0, ENOENT)]);
         assert!(!exchange.is_done());
-        assert_eq!(errnos(exchange), [0; 4]);
+        assert_eq!(errnos(exchange), []);
+    }
+
+    /// An answer to a request says that those before it were executed, with data as well as without.
+    #[test]
+    fn data_tells_as_much_as_an_acknowledgement() {
+        let mut exchange = after(&[(SEQ, ENOENT)]);
+        let header = NlMsgHdr { len: 20, kind: FLOW, flags: NLM_F_MULTI, seq: SEQ + 2, pid: PORT };
+        assert_eq!(exchange.take(Message { header, body: &[0; 4] }), Ok(Some(2)));
+        assert!(!exchange.is_done());
+        assert_eq!(errnos(exchange), [ENOENT, 0, 0]);
+    }
+
+    #[test]
+    fn silence_is_no_success_once_answers_were_lost() {
+        let lossy = |before: &[(u32, i32)], after_loss: &[(u32, i32)]| {
+            let mut exchange = after(before);
+            exchange.note_losses();
+            for (seq, errno) in after_loss {
+                let (header, body) = answer(*seq, *errno);
+                exchange.take(Message { header, body: &body }).unwrap();
+            }
+            errnos(exchange)
+        };
+        assert_eq!(lossy(&[], &[(SEQ + 1, ENOENT), (SEQ + 3, 0)]), []);
+        assert_eq!(lossy(&[], &[(SEQ, ENOENT), (SEQ + 1, ENOENT), (SEQ + 3, 0)]), [ENOENT; 2]);
+        assert_eq!(lossy(&[(SEQ + 1, ENOENT)], &[(SEQ + 2, ENOENT), (SEQ + 3, 0)]), [0, ENOENT, ENOENT, 0]);
+        assert_eq!(lossy(&[(SEQ + 1, ENOENT)], &[(SEQ + 3, 0)]), [0, ENOENT]);
     }
 
     #[test]

@@ -177,14 +177,9 @@ fn what_is_not_kept_is_refused() {
     );
 }
 
-#[test]
-fn events() {
-    let (_, message) = captures::flows().into_iter().next().unwrap();
-    let flow: Flow = decode(message.attributes()).unwrap();
-    let origin = Origin { port: 7, group: Groups::DESTROY, nsid: Some(0) };
-    let header = NlMsgHdr { len: 22, kind: 0x0a00, flags: 1, seq: 2, pid: 3 };
+fn an_expectation(flow: &Flow) -> Expect {
     let new = NewExpect::from_any_port(flow.orig, flow.orig);
-    let expect = Expect {
+    Expect {
         tuple: new.tuples.tuple,
         mask: new.tuples.mask,
         master: new.tuples.master,
@@ -195,7 +190,16 @@ fn events() {
         class: 1,
         helper: None,
         function: None,
-    };
+    }
+}
+
+#[test]
+fn events() {
+    let (_, message) = captures::flows().into_iter().next().unwrap();
+    let flow: Flow = decode(message.attributes()).unwrap();
+    let origin = Origin { port: 7, group: Groups::DESTROY, nsid: Some(0) };
+    let header = NlMsgHdr { len: 22, kind: 0x0a00, flags: 1, seq: 2, pid: 3 };
+    let expect = an_expectation(&flow);
     let events = [
         Event::New(flow.clone(), origin),
         Event::Update(flow.clone(), Origin::default()),
@@ -222,6 +226,7 @@ fn events() {
 fn a_mirror() {
     let (_, message) = captures::flows().into_iter().next().unwrap();
     let flow: Box<Flow> = Box::new(decode(message.attributes()).unwrap());
+    let expect = an_expectation(&flow);
     let changes = [
         Change::Inserted { flow: flow.clone(), origin: None },
         Change::Changed {
@@ -232,6 +237,9 @@ fn a_mirror() {
         Change::Removed { flow: flow.clone(), how: Removal::Destroyed, origin: None },
         Change::Removed { flow: flow.clone(), how: Removal::Missed, origin: None },
         Change::Removed { flow: flow.clone(), how: Removal::Unmatched, origin: None },
+        Change::Ended { flow: flow.clone(), origin: Origin { port: 0, group: Groups::DESTROY, nsid: None } },
+        Change::ExpectationInserted { expectation: Box::new(expect), origin: None },
+        Change::ExpectationRemoved { expectation: Box::new(expect), how: Removal::Destroyed, origin: None },
     ];
     changes.iter().for_each(survives);
     let written: Vec<_> = changes.iter().map(|change| to_value(change).unwrap()).collect();
@@ -240,6 +248,9 @@ fn a_mirror() {
     assert_eq!((&written[1]["before"], &written[1]["after"]["mark"]), (&flow, &json!(7)));
     assert_eq!(written[1]["origin"], json!({"port": 7, "group": ["UPDATE"]}));
     assert_eq!(written[2], json!({"change": "removed", "flow": flow, "how": "destroyed"}));
+    assert_eq!(written[5], json!({"change": "ended", "flow": flow, "origin": {"port": 0, "group": ["DESTROY"]}}));
+    let expectation = to_value(expect).unwrap();
+    assert_eq!(written[6], json!({"change": "expectation_inserted", "expectation": expectation}));
 
     let mut stats = MirrorStats::default();
     stats.lost = u64::MAX;

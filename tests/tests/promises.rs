@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use conntrack::events::Inbox;
 use conntrack::netlink::{BatchExchange, Channel, Exchange};
 use conntrack::{
-    Batch, Builder, Command, Conntrack, Dump, Error, Event, Events, EventsBuilder, Expect, Filter, Flow, Mirror,
-    MirrorBuilder, NewFlow, ParallelDump, TimeoutPolicy,
+    Batch, Builder, BulkError, BulkReport, Command, Conntrack, Dump, Error, Event, Events, EventsBuilder, Expect,
+    Filter, Flow, Mirror, MirrorBuilder, NewFlow, ParallelDump, TimeoutPolicy,
 };
 
 const fn send<T: Send>() {}
@@ -53,6 +53,9 @@ const _: () = {
     send::<Error>();
     sync::<Error>();
     unpin::<Error>();
+    send::<BulkError>();
+    sync::<BulkError>();
+    send::<BulkReport>();
     // A dump that decodes into what cannot be shared can itself be handed over: it holds none of it.
     send::<Dump<std::rc::Rc<()>>>();
 };

@@ -57,7 +57,7 @@ fn under_dumps() {
         let dumps = scope.spawn(|| {
             let result = Namespace::new()?.run(|_| {
                 let ct = Conntrack::open()?;
-                ct.batch((0..MANY).map(|port| Command::Create(flow(port)))).run()?;
+                ct.batch((0..MANY).map(|port| Command::Create(flow(port)))).run()?.into_result()?;
                 let started = Instant::now();
                 for _ in 0..DUMPS {
                     // None of them fails, and nothing is in it that is not in the table.

@@ -78,7 +78,7 @@ impl Log {
 
     /// Logs a change of the mirror.
     pub(crate) fn change(&mut self, change: &Change) -> io::Result<()> {
-        if !is_translated(change.flow()) {
+        if !change.flow().is_some_and(is_translated) {
             return Ok(());
         }
         match change {

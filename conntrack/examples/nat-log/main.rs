@@ -28,7 +28,7 @@ const WAIT: Duration = Duration::from_millis(200);
 /// (missed). An end is marked (missed) if the kernel never reported it.
 ///
 /// If nobody reads the output, lines are dropped, and a line says how many: the kernel is not made to wait, because the
-/// flows that it keeps count against nf_conntrack_max.
+/// flows that it keeps count against `nf_conntrack_max`.
 #[derive(Debug, Parser)]
 #[command(name = "nat-log")]
 struct Args {

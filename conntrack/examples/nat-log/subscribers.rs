@@ -52,7 +52,7 @@ fn subscribers() -> Result<(), Failure> {
     // And a crowd, which the kernel translates without that a packet is needed.
     let crowd = || (0..BURST).map(|port| Tuple::udp(([10, 0, 0, 1], 1024 + port).into(), ([192, 0, 2, 9], 443).into()));
     let translated = |tuple| NewFlow::new(tuple).nat_src(public(6)).timeout(Duration::from_secs(60));
-    ct.batch(crowd().map(translated).map(Command::Create)).run()?;
+    ct.batch(crowd().map(translated).map(Command::Create)).run()?.into_result()?;
     thread::sleep(Duration::from_millis(100));
     leave(&ct, crowd())
 }
@@ -63,6 +63,6 @@ fn public(host: u8) -> Nat {
 }
 
 fn leave(ct: &Conntrack, tuples: impl IntoIterator<Item = Tuple>) -> Result<(), Failure> {
-    ct.batch(tuples.into_iter().map(FlowKey::from).map(Command::Delete)).run()?;
+    ct.batch(tuples.into_iter().map(FlowKey::from).map(Command::Delete)).run()?.into_result()?;
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::setting::EventsSetting;
 use super::{Idle, Mirror, Reconciler};
+use crate::builder::Builder;
 use crate::connection::Conntrack;
 use crate::error::Error;
 use crate::events::{Events, Groups};
@@ -33,8 +34,8 @@ pub struct MirrorBuilder {
     namespace: NetworkNamespace,
     receive_buffer: usize,
     reliable_destroy: bool,
-    reply_timeout: Option<Option<Duration>>,
-    kernel: Option<KernelVersion>,
+    expectations: bool,
+    requests: Builder,
     check: Option<Duration>,
 }
 
@@ -45,8 +46,8 @@ impl MirrorBuilder {
             namespace: NetworkNamespace::default(),
             receive_buffer: RECEIVE_BUFFER,
             reliable_destroy: false,
-            reply_timeout: None,
-            kernel: None,
+            expectations: false,
+            requests: Conntrack::builder(),
             check: Some(CHECK),
         }
     }
@@ -88,8 +89,12 @@ impl MirrorBuilder {
     }
 
     /// Has the kernel keep each destroyed flow until its `DESTROY` event is in this mirror's receive buffer, as
-    /// [`EventsBuilder::reliable_destroy`](crate::EventsBuilder::reliable_destroy) does. Then the end of every flow that
-    /// has events is [`Removal::Destroyed`](super::Removal::Destroyed), with its final counters, however small the buffer.
+    /// [`EventsBuilder::reliable_destroy`](crate::EventsBuilder::reliable_destroy) does. Then every end is reported with
+    /// its final counters, however small the buffer: as [`Removal::Destroyed`](super::Removal::Destroyed), or as
+    /// [`Change::Ended`](super::Change::Ended) for a flow that is not in the mirror, such as one that ended before the mirror
+    /// learnt of it. A flow that another one replaced is removed as [`Removal::Missed`](super::Removal::Missed), and
+    /// its `Ended` follows. Flows without events still end silently. If the system has a second listener like this one,
+    /// the kernel may deliver an end twice.
     ///
     /// The kernel counts undelivered flows against `nf_conntrack_max`: a mirror that nobody drives can fill the table, and
     /// the kernel then drops new connections. Drive it on a thread of its own.
@@ -99,11 +104,21 @@ impl MirrorBuilder {
         self
     }
 
+    /// Mirrors the expectations of the namespace as well, of all flows: [`Mirror::expectations`] returns them, and their
+    /// changes come in order with those of the flows.
+    ///
+    /// An update of an expectation has no event, and changes only its timeout; the next check finds that.
+    #[must_use]
+    pub fn expectations(mut self, on: bool) -> Self {
+        self.expectations = on;
+        self
+    }
+
     /// Limits how long the kernel may take for each answer to the mirror's dumps and queries, as
     /// [`Builder::reply_timeout`](crate::Builder::reply_timeout) does: 5 seconds by default. `None` waits for ever.
     #[must_use]
     pub fn reply_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.reply_timeout = Some(timeout.into());
+        self.requests = self.requests.reply_timeout(timeout);
         self
     }
 
@@ -111,16 +126,15 @@ impl MirrorBuilder {
     /// [`Builder::kernel_version`](crate::Builder::kernel_version) does.
     #[must_use]
     pub fn kernel_version(mut self, version: KernelVersion) -> Self {
-        self.kernel = Some(version);
+        self.requests = self.requests.kernel_version(version);
         self
     }
 
-    /// How often to compare the mirror with the kernel's table without a reason: every minute by default, and never more
-    /// often than it takes to spend one part in twenty of the time on it. `None` is never.
+    /// Compares the mirror with the kernel's table this often: every minute by default, and less often if that would take
+    /// more than a twentieth of the time. `None` compares only after losses.
     ///
-    /// This is what finds flows that end without an event, and what keeps counters and timeouts from getting old. It
-    /// costs a dump, about 1.3 µs of processor time for each flow of the kernel's table, and a request for each flow that
-    /// the dump lacks.
+    /// A check finds flows that ended without an event, and updates counters and timeouts. It costs a dump, about 1.3 µs of
+    /// processor time for each flow of the kernel's table, and a query for each flow that the dump lacks.
     #[must_use]
     pub fn check_every(mut self, interval: impl Into<Option<Duration>>) -> Self {
         self.check = interval.into();
@@ -151,24 +165,20 @@ impl MirrorBuilder {
     pub(crate) fn open(self) -> Result<Mirror, Error> {
         // A criterion that a flow can cease to meet is not the listener's: it would not hear of that.
         let mut events = Events::builder()
-            .groups(Groups::FLOWS)
+            .groups(if self.expectations { Groups::ALL } else { Groups::FLOWS })
             .filter(&self.filter.lasting())
             .receive_buffer(self.receive_buffer)
             .reliable_destroy(self.reliable_destroy);
-        let mut requests = Conntrack::builder();
-        if let Some(timeout) = self.reply_timeout {
-            requests = requests.reply_timeout(timeout);
-        }
-        if let Some(version) = self.kernel {
-            requests = requests.kernel_version(version);
-        }
+        let mut requests = self.requests;
         if let Some(namespace) = self.namespace.fd() {
             events = events.netns(namespace)?;
             requests = requests.netns(namespace)?;
         }
         let filter = self.filter.clone();
-        let reconcile =
-            |capacity| Reconciler::new(filter, capacity, self.check).reliable_destroy(self.reliable_destroy);
+        let reconcile = |capacity| {
+            let reconciler = Reconciler::new(filter, capacity, self.check).reliable_destroy(self.reliable_destroy);
+            reconciler.expectations(self.expectations)
+        };
         let setting = EventsSetting::of(&self.namespace);
         Mirror::over(events.subscribe()?, requests.open()?, setting, reconcile, self.filter)
     }

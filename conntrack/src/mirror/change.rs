@@ -1,6 +1,6 @@
 //! The changes that a mirror reports.
 
-use conntrack_spec::Flow;
+use conntrack_spec::{Expect, Flow};
 
 use crate::events::Origin;
 
@@ -58,6 +58,23 @@ pub enum Change {
         /// The event that reported it.
         origin: Origin,
     },
+    /// Reports an expectation that has entered the mirror, if it [mirrors
+    /// expectations](super::MirrorBuilder::expectations).
+    ExpectationInserted {
+        /// The expectation.
+        expectation: Box<Expect>,
+        /// The event that reported it.
+        origin: Option<Origin>,
+    },
+    /// Reports that an expectation has left the mirror: its flow came, it expired, or it was deleted.
+    ExpectationRemoved {
+        /// Its last known state.
+        expectation: Box<Expect>,
+        /// How the mirror knows.
+        how: Removal,
+        /// The event that reported it.
+        origin: Option<Origin>,
+    },
 }
 
 /// Tells how the mirror knows that a flow has left it.
@@ -76,12 +93,26 @@ pub enum Removal {
 }
 
 impl Change {
-    /// Returns the flow as it is now, or as it was last.
+    /// Returns the flow as it is now, or as it was last. `None` for a change of an expectation.
     #[must_use]
-    pub fn flow(&self) -> &Flow {
+    pub fn flow(&self) -> Option<&Flow> {
         match self {
-            Self::Inserted { flow, .. } | Self::Changed { after: flow, .. } | Self::Removed { flow, .. } => flow,
-            Self::Ended { flow, .. } => flow,
+            Self::Inserted { flow, .. }
+            | Self::Changed { after: flow, .. }
+            | Self::Removed { flow, .. }
+            | Self::Ended { flow, .. } => Some(flow),
+            Self::ExpectationInserted { .. } | Self::ExpectationRemoved { .. } => None,
+        }
+    }
+
+    /// Returns the expectation. `None` for a change of a flow.
+    #[must_use]
+    pub fn expectation(&self) -> Option<&Expect> {
+        match self {
+            Self::ExpectationInserted { expectation, .. } | Self::ExpectationRemoved { expectation, .. } => {
+                Some(expectation)
+            }
+            _ => None,
         }
     }
 
@@ -89,7 +120,11 @@ impl Change {
     #[must_use]
     pub fn origin(&self) -> Option<Origin> {
         match self {
-            Self::Inserted { origin, .. } | Self::Changed { origin, .. } | Self::Removed { origin, .. } => *origin,
+            Self::Inserted { origin, .. }
+            | Self::Changed { origin, .. }
+            | Self::Removed { origin, .. }
+            | Self::ExpectationInserted { origin, .. }
+            | Self::ExpectationRemoved { origin, .. } => *origin,
             Self::Ended { origin, .. } => Some(*origin),
         }
     }

@@ -1,4 +1,4 @@
-//! What of a flow survives an event about it.
+//! Merges events into what is known of a flow.
 #![doc = include_str!("merge.md")]
 
 use conntrack_spec::{Flow, ProtoInfo};
@@ -77,7 +77,7 @@ pub(super) fn destroyed(old: Flow, event: Flow) -> Flow {
 
 /// A state of a flow that an event told, completed by what only a dump tells: counters, reference count and start time.
 /// Both agree in all that [makes a change](differs).
-pub(super) fn completed(told: &mut Flow, row: Flow) {
+pub(super) fn completed(told: &mut Flow, row: &Flow) {
     told.use_count = row.use_count;
     told.counters_orig = row.counters_orig;
     told.counters_reply = row.counters_reply;

@@ -60,7 +60,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use conntrack_spec::{Flow, FlowId, FlowKey};
+use conntrack_spec::{Expect, Flow, FlowId, FlowKey};
 
 use crate::connection::Conntrack;
 use crate::dump::Dump;
@@ -81,7 +81,7 @@ const CHANGES: usize = 1024;
 /// The most dumps that are tried for the first copy.
 const FIRST_DUMPS: u64 = 10;
 
-/// What a mirror has come across so far.
+/// Counts what a mirror has come across.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default))]
@@ -105,10 +105,10 @@ pub struct MirrorStats {
     pub missed: u64,
 }
 
-/// A live copy of the kernel's table, or of the part of it that meets a filter.
+/// A live copy of the kernel's table, or of the flows that meet a filter.
 ///
-/// It is kept up to date by [`wait`](Self::wait), and answers from memory: what [`get`](Self::get) and
-/// [`iter`](Self::iter) see is the table as of the changes that `wait` returned last.
+/// Call [`wait`](Self::wait) again and again to keep it up to date. Lookups such as [`get`](Self::get) and
+/// [`iter`](Self::iter) answer from memory: the table as of the changes that `wait` returned last.
 #[derive(Debug)]
 pub struct Mirror {
     events: Events,
@@ -125,8 +125,8 @@ pub struct Mirror {
 }
 
 impl Mirror {
-    /// Starts listening in the calling thread's network namespace, reads the table, and returns when the mirror has all
-    /// of it. What is in it then is where its changes start from.
+    /// Subscribes to events in the calling thread's network namespace, reads the table, and returns when the mirror has all
+    /// of it. The changes start from there.
     ///
     /// # Errors
     /// [`Error::MissingCapability`] without `CAP_NET_ADMIN`, the filter contradicts itself, or the system refuses a
@@ -135,7 +135,7 @@ impl Mirror {
         Self::builder().filter(filter).start()
     }
 
-    /// Mirrors elsewhere or otherwise.
+    /// Configures a mirror: filter, namespace, buffer, checks.
     #[must_use]
     pub fn builder() -> MirrorBuilder {
         MirrorBuilder::new()
@@ -162,16 +162,16 @@ impl Mirror {
         let MirrorStats { dumps, failed_dumps, .. } = self.stats();
         match self.failure.take_if(|_| failed_dumps >= FIRST_DUMPS) {
             Some(failure) => Err(failure),
-            None => Ok(dumps > failed_dumps),
+            None => Ok(dumps > failed_dumps && self.reconciler.has_expectations()),
         }
     }
 
-    /// Waits until there are changes, at most for as long, and takes them. Changes that are not taken come again.
+    /// Waits until there are changes, at most for `timeout`, and takes them. Changes that are not taken come again.
     ///
-    /// Also when nothing changes it has work to do: call it again and again.
+    /// The mirror has work to do even if nothing changes: call this again and again.
     ///
     /// # Errors
-    /// A socket fails, or the kernel refuses a dump. The mirror remains what it is, and the next call tries again.
+    /// A socket fails, or the kernel refuses a dump or a query. The mirror keeps what it has, and the next call tries again.
     pub fn wait(&mut self, timeout: Duration) -> Result<Changes<'_>, Error> {
         // A moment too far to tell is never.
         let deadline = Instant::now().checked_add(timeout);
@@ -187,14 +187,14 @@ impl Mirror {
         }
     }
 
-    /// Takes the changes that can be found out without waiting: at most those of some hundred events and of one part of
-    /// a dump.
+    /// Takes the changes that are there without waiting for events: at most those of some hundred events and one part of a
+    /// dump.
     ///
-    /// This is for event loops: call it when the [descriptor](AsFd) is readable, when [`due`](Self::due) says, and again
-    /// until it has none.
+    /// Use it in an event loop: call it when the [descriptor](AsFd) is readable and when [`due`](Self::due) says, until it
+    /// returns no changes.
     ///
     /// # Errors
-    /// A socket fails, or the kernel refuses a dump. The mirror remains what it is, and the next call tries again.
+    /// A socket fails, or the kernel refuses a dump or a query. The mirror keeps what it has, and the next call tries again.
     pub fn try_changes(&mut self) -> Result<Changes<'_>, Error> {
         if self.has_no_changes() {
             self.step()?;
@@ -222,6 +222,11 @@ impl Mirror {
     /// Returns all flows, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Flow> {
         self.reconciler.iter()
+    }
+
+    /// Returns all expectations, in no order: none, unless the mirror [has them](MirrorBuilder::expectations).
+    pub fn expectations(&self) -> impl Iterator<Item = &Expect> {
+        self.reconciler.iter_expectations()
     }
 
     /// Returns the number of flows.
@@ -299,6 +304,7 @@ impl Mirror {
             }
             Wanted::Flows(keys) => Work::ask(Task::Flows(ct(), keys)),
             Wanted::DyingFlows => Work::ask(Task::DyingFlows(ct())),
+            Wanted::Expectations => Work::ask(Task::Expectations(ct())),
             Wanted::DumpPart => {
                 if let Some(dump) = self.dump.take() {
                     self.reconciler.on_dump_receive();
@@ -321,6 +327,14 @@ impl Mirror {
             Done::DyingFlows(Ok(keys)) => {
                 self.reconciler.on_dying(Instant::now(), keys);
                 Ok(())
+            }
+            Done::Expectations(Ok((found, is_complete))) => {
+                self.reconciler.on_expectations(found, is_complete);
+                Ok(())
+            }
+            Done::Expectations(Err(error)) => {
+                self.reconciler.on_expectations_failed();
+                may_succeed_again(error).map(drop)
             }
             Done::DyingFlows(Err(error)) => may_succeed_again(error).map(drop),
         }
@@ -346,7 +360,9 @@ impl Mirror {
             unanswered = unanswered.get(1..).unwrap_or_default();
         }
         if result.is_err() {
-            unanswered.iter().for_each(|key| self.reconciler.forget(key));
+            for key in unanswered {
+                self.reconciler.forget(key);
+            }
             self.check();
         }
         result.or_else(|error| may_succeed_again(error).map(drop))

@@ -1,10 +1,10 @@
 //! Questions to the kernel, many in one exchange.
 
-use conntrack_spec::{Flow, FlowKey};
+use conntrack_spec::{Expect, Flow, FlowKey};
 
 use crate::connection::Conntrack;
-use crate::error::Error;
-use crate::netlink::refusal;
+use crate::error::{Errno, Error};
+use crate::netlink::{Refusal, Requests};
 use crate::request;
 
 /// Bytes of receive buffer to count on for each answer: the kernel charges 1280 for a flow of up to 700 bytes, 2304 for a
@@ -20,58 +20,37 @@ pub(super) fn get_each(
     keys: &[FlowKey],
     answers: &mut Vec<Result<Option<Flow>, Error>>,
 ) -> Result<(), Error> {
-    let at_once = ct.requests().room_for_answers(ANSWER, MOST)?;
-    for keys in keys.chunks(at_once) {
-        get_some(ct, keys, answers)?;
-    }
-    Ok(())
+    let at_once = ct.room_for_answers(ANSWER, MOST)?;
+    keys.chunks(at_once).try_for_each(|keys| get_some(ct, keys, answers))
 }
 
 /// Gets as many flows as one send takes.
 fn get_some(ct: &Conntrack, keys: &[FlowKey], answers: &mut Vec<Result<Option<Flow>, Error>>) -> Result<(), Error> {
-    let (mut datagram, mut sent) = (Vec::new(), Vec::with_capacity(keys.len()));
-    let first = answers.len();
-    for (index, key) in keys.iter().enumerate() {
-        let start = datagram.len();
-        let encoded = request::get(key).map_err(Error::from).and_then(|request| {
-            request.encode(0, &mut datagram)?;
-            Ok(request.subject)
-        });
-        match encoded {
-            Ok(subject) => {
-                answers.push(Ok(None));
-                sent.push((index, start, subject));
-            }
-            Err(error) => {
-                datagram.truncate(start);
-                answers.push(Err(error));
-            }
-        }
-    }
-    let starts: Vec<usize> = sent.iter().map(|(_, start, _)| *start).collect();
-    let result = ct.requests().exchange_batch(&mut datagram, &starts, |request, message| {
-        if let Some((index, ..)) = sent.get(request)
-            && let Some(answer) = answers.get_mut(first.saturating_add(*index))
-        {
-            *answer = message.decode().map(Some);
+    let mut requests = Requests::default();
+    // Of a key that cannot be asked for, the reason.
+    let encode = |key| request::get(key).map_err(Error::from).and_then(|request| Ok(requests.push(&request)?));
+    let encoded: Vec<Result<(), Error>> = keys.iter().map(encode).collect();
+    let mut replies: Vec<Option<Result<Flow, Error>>> = Vec::new();
+    replies.resize_with(requests.len(), || None);
+    let (refused, outcome) = ct.requests().exchange_batch(&mut requests, |request, reply| {
+        if let Some(slot) = replies.get_mut(request) {
+            *slot = Some(reply.decode());
         }
     });
-    let refusals = match result {
-        Ok(refusals) => refusals,
-        Err(error) => {
-            answers.truncate(first);
-            return Err(error);
-        }
-    };
-    for ((index, start, subject), refused) in sent.into_iter().zip(refusals) {
-        if let Some(refused) = refused
-            && let Some(answer) = answers.get_mut(first.saturating_add(index))
-        {
-            let error = refusal(subject, datagram.get(start..).unwrap_or_default(), refused);
-            *answer = if error.is_not_found() { Ok(None) } else { Err(error) };
-        }
+    let mut sent = requests.iter().zip(refused).zip(replies);
+    for encoded in encoded {
+        answers.push(match encoded.map(|()| sent.next()) {
+            Err(error) => Err(error),
+            Ok(Some((_, Some(reply)))) => reply.map(Some),
+            Ok(Some(((_, Some(Refusal { errno, .. })), None))) if Errno(errno) == Errno::NOENT => Ok(None),
+            Ok(Some(((sent, Some(refused)), None))) => Err(sent.refusal(refused)),
+            // The reply found no room.
+            Ok(Some(((_, None), None))) => Err(Error::Overrun),
+            // Not known, nor is any behind it.
+            Ok(None) => break,
+        });
     }
-    Ok(())
+    outcome
 }
 
 /// Gets the keys, with their ids, of the flows whose ends the kernel has not delivered yet.
@@ -80,4 +59,17 @@ pub(super) fn dying(ct: &Conntrack) -> Result<Vec<FlowKey>, Error> {
     // The end of a flow that cannot be decoded cannot be delivered either.
     let flows = flows.filter(|flow| !matches!(flow, Err(Error::Decode(_))));
     flows.map(|flow| flow.map(|flow: Flow| flow.key())).collect()
+}
+
+/// Gets all expectations, and whether all could be decoded.
+pub(super) fn expectations(ct: &Conntrack) -> Result<(Vec<Expect>, bool), Error> {
+    let (mut found, mut are_all) = (Vec::new(), true);
+    for expect in ct.expectations()? {
+        match expect {
+            Ok(expect) => found.push(expect),
+            Err(Error::Decode(_)) => are_all = false,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((found, are_all))
 }

@@ -3,6 +3,7 @@
 mod changes;
 mod dying;
 mod events;
+mod expectations;
 mod looks;
 mod questions;
 mod suspects;
@@ -19,6 +20,7 @@ use super::table::{Place, Table};
 use super::{Change, MirrorStats};
 use crate::filter::Filter;
 use dying::Dying;
+use expectations::Expectations;
 use looks::Dump;
 use questions::Questions;
 use suspects::Suspect;
@@ -83,6 +85,8 @@ pub struct Reconciler {
     suspects: VecDeque<Suspect>,
     /// What is to be known of ends that the kernel delivers late, if it delivers all.
     dying: Option<Dying>,
+    /// The expectations, if they are mirrored.
+    expectations: Option<Expectations>,
     pace: Pace,
     stats: MirrorStats,
 }
@@ -104,6 +108,9 @@ pub enum Wanted {
     Flows(Vec<FlowKey>),
     /// The flows whose ends the kernel has not delivered yet (`IPCTNL_MSG_CT_GET_DYING`): pass [all](Reconciler::on_dying).
     DyingFlows,
+    /// All expectations: pass them [at once](Reconciler::on_expectations), or say that this [has
+    /// failed](Reconciler::on_expectations_failed).
+    Expectations,
 }
 
 impl Reconciler {
@@ -127,6 +134,7 @@ impl Reconciler {
             questions: Questions::default(),
             suspects: VecDeque::new(),
             dying: None,
+            expectations: None,
             pace: Pace::new(check),
             stats: MirrorStats::default(),
         }
@@ -145,6 +153,7 @@ impl Reconciler {
     pub fn advance(&mut self, now: Instant) -> Wanted {
         self.pace.schedule(now);
         self.settle();
+        self.settle_expectations();
         if self.dump.is_some() {
             return Wanted::DumpPart;
         }
@@ -155,23 +164,27 @@ impl Reconciler {
         if self.may_ask() {
             return Wanted::Flows(self.questions.next());
         }
-        let dying = self.dying_due();
-        if dying.is_some_and(|due| due.is_none_or(|due| due <= now)) {
+        if self.expectations.as_ref().is_some_and(Expectations::is_due) {
+            return Wanted::Expectations;
+        }
+        let dying = self.dying_due(now);
+        if dying.is_some_and(|due| due <= now) {
             return Wanted::DyingFlows;
         }
-        Wanted::Events { until: due.into_iter().chain(dying.flatten()).min() }
+        Wanted::Events { until: due.into_iter().chain(dying).min() }
     }
 
     /// Returns when to [advance](Self::advance) even if no event comes; `None` is never.
     #[must_use]
     pub fn due(&self, now: Instant) -> Option<Instant> {
-        let dying = self.dying_due();
-        let is_waiting_for_kernel = self.suspects.is_empty() || dying.is_some();
+        let dying = self.dying_due(now);
+        let has_suspects_to_settle = !self.suspects.is_empty() && dying.is_none();
         let has_work = !self.changes.is_empty() || self.dump.is_some() || !self.questions.is_empty();
-        if has_work || !is_waiting_for_kernel || dying == Some(None) {
+        let has_expectations_to_settle = self.expectations.as_ref().is_some_and(Expectations::is_waiting);
+        if has_work || has_suspects_to_settle || has_expectations_to_settle {
             return Some(now);
         }
-        self.pace.due(now).into_iter().chain(dying.flatten()).min()
+        self.pace.due(now).into_iter().chain(dying).min()
     }
 
     /// Makes the next dump due now.
@@ -184,7 +197,8 @@ impl Reconciler {
     #[must_use]
     pub fn is_synchronised(&self) -> bool {
         let all_asked = self.dump.is_none() && self.questions.is_empty() && self.suspects.is_empty();
-        self.is_drained && all_asked && !self.is_incomplete && !self.pace.is_lost()
+        let has_expectations = self.expectations.as_ref().is_none_or(Expectations::is_synchronised);
+        self.is_drained && all_asked && has_expectations && !self.is_incomplete && !self.pace.is_lost()
     }
 
     /// Removes and returns the first change; `None` when there are no more.

@@ -51,6 +51,8 @@ pub(super) struct Entry {
 /// How a flow is known.
 #[derive(Debug, Default)]
 pub(super) struct Knowledge {
+    /// The number of the `NEW` event that brought the flow; 0 if a look did.
+    pub(super) born: u64,
     /// The last event that was applied to the flow; 0 if none was.
     pub(super) event: Moment,
     /// The last look at the kernel's table that was applied to the flow.

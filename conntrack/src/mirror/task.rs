@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use conntrack_spec::{Flow, FlowKey};
+use conntrack_spec::{Expect, Flow, FlowKey};
 
 use super::query;
 use crate::connection::Conntrack;
@@ -21,6 +21,8 @@ pub(crate) enum Task {
     Flows(Arc<Conntrack>, Vec<FlowKey>),
     /// The flows whose ends have not been delivered.
     DyingFlows(Arc<Conntrack>),
+    /// All expectations.
+    Expectations(Arc<Conntrack>),
 }
 
 /// What the kernel has answered.
@@ -31,6 +33,8 @@ pub(crate) enum Done {
     /// The keys, and the answers that came, in order.
     Flows(Vec<FlowKey>, Vec<Result<Option<Flow>, Error>>, Result<(), Error>),
     DyingFlows(Result<Vec<FlowKey>, Error>),
+    /// The expectations, and whether all could be decoded.
+    Expectations(Result<(Vec<Expect>, bool), Error>),
 }
 
 impl Task {
@@ -48,6 +52,7 @@ impl Task {
                 Done::Flows(keys, answers, result)
             }
             Self::DyingFlows(ct) => Done::DyingFlows(query::dying(&ct)),
+            Self::Expectations(ct) => Done::Expectations(query::expectations(&ct)),
         }
     }
 }

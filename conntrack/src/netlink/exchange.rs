@@ -36,9 +36,10 @@ pub struct Refusal {
 
 /// The state of one exchange.
 ///
-/// The rules (reference: `net/netlink/af_netlink.c`, `net/netfilter/nfnetlink.c`): an exchange ends with an
-/// acknowledgement, an error, or the end of a dump. `NLM_F_MULTI` says nothing, because netfilter sets it on single
-/// replies that no end follows; so every request asks for an acknowledgement.
+/// An exchange ends with an acknowledgement, a refusal, or the end of a dump (`net/netlink/af_netlink.c`,
+/// `net/netfilter/nfnetlink.c`). The kernel acknowledges only requests with `NLM_F_ACK`, which every
+/// [`Request`](super::Request) has. `NLM_F_MULTI` does not tell whether more follows: netfilter sets it on single replies,
+/// too.
 #[derive(Clone, Copy, Debug)]
 pub struct Exchange {
     seq: u32,

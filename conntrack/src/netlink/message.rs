@@ -7,7 +7,7 @@ use conntrack_spec::{Decode, DecodeError, Encode, Family};
 use zerocopy::IntoBytes;
 use zerocopy::big_endian::U16;
 
-use super::NLM_F_REQUEST;
+use super::{NLM_F_ACK, NLM_F_REQUEST};
 
 /// A message: its header and all that follows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +150,9 @@ pub(crate) struct Subject {
 const DENIED: &str = "this needs CAP_NET_ADMIN in the user namespace that owns the network namespace";
 
 /// A request to a netfilter subsystem.
+///
+/// Every request has `NLM_F_ACK`, so the kernel always says when it is done: with an acknowledgement, a refusal, or the
+/// end of a dump. The kernel does not acknowledge a dump that it starts, but some requests for a dump start none.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
     pub(crate) subject: Subject,
@@ -171,14 +174,14 @@ impl std::fmt::Debug for Request<'_> {
 }
 
 impl<'a> Request<'a> {
-    /// Message `number` of `subsystem` with these attributes. `operation` says in an error message what failed, in
-    /// words like `listing tables`.
+    /// Makes a request of message `number` of `subsystem` with these attributes, `NLM_F_REQUEST` and `NLM_F_ACK`. Error
+    /// messages begin with `operation`: words such as `listing tables`.
     #[must_use]
     pub fn new<T: Encode + Decode>(operation: &'static str, subsystem: u8, number: u8, attributes: &'a T) -> Self {
         Self {
             subject: Subject { operation, schema: T::SCHEMA, denied: DENIED },
             kind: kind(subsystem, number),
-            flags: NLM_F_REQUEST,
+            flags: NLM_F_REQUEST | NLM_F_ACK,
             nfgenmsg: NfGenMsg::default(),
             attributes,
         }
@@ -196,6 +199,14 @@ impl<'a> Request<'a> {
     #[must_use]
     pub const fn flags(mut self, flags: u16) -> Self {
         self.flags |= flags;
+        self
+    }
+
+    /// Removes `NLM_F_ACK`: the kernel then answers only with what was asked for, or with a refusal. For all requests of a
+    /// datagram but the last, see [`BatchExchange`](super::BatchExchange).
+    #[must_use]
+    pub const fn without_ack(mut self) -> Self {
+        self.flags &= !NLM_F_ACK;
         self
     }
 

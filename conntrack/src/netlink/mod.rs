@@ -32,6 +32,7 @@ mod batch;
 mod channel;
 mod exchange;
 mod message;
+mod requests;
 
 pub use conntrack_spec::netlink::*;
 
@@ -41,3 +42,4 @@ pub(crate) use channel::refusal;
 pub use exchange::{Answer, Exchange, Refusal};
 pub(crate) use message::Subject;
 pub use message::{Message, Messages, ProtocolError, Request};
+pub(crate) use requests::Requests;

@@ -15,7 +15,7 @@ pub fn dump() -> Request<'static> {
 
 /// Reports the expectations of a flow.
 ///
-/// If the flow has no helper, the kernel answers with nothing but the acknowledgement that was asked for: one must be.
+/// If the flow has no helper, the kernel starts no dump and answers with an acknowledgement alone.
 ///
 /// # Errors
 /// The key makes no sense.

@@ -15,7 +15,7 @@ use crate::builder::Builder;
 use crate::error::Error;
 use crate::filter::Filter;
 use crate::parts::Parts;
-use crate::{Command, Flushed};
+use crate::{BulkError, BulkReport, Command, Flushed, Outcome};
 
 /// A connection to the connection tracking of one network namespace: [`crate::Conntrack`] with methods to await.
 ///
@@ -115,7 +115,6 @@ impl Conntrack {
         update(key: FlowKey, changes: Changes) -> (), "Changes the flow at a tuple.";
         delete(key: FlowKey) -> bool, "Deletes the flow at a tuple; false if there is none.";
         flush_all() -> (), "Deletes every flow of the namespace.";
-        flush(filter: Filter) -> Flushed, "Deletes the flows that meet a filter.";
         stats() -> GlobalStats, "How full the table is.";
         stats_per_cpu() -> Vec<PerCpu<CpuStats>>, "What each processor has counted.";
         expectation_stats() -> Vec<PerCpu<ExpectStats>>, "What each processor has counted of expectations.";
@@ -200,7 +199,16 @@ impl Conntrack {
         self.run(move |ct| ct.set_default_timeouts(timeouts)).await
     }
 
-    /// Deletes the flows that meet a filter and for which `predicate` holds; how many.
+    /// Deletes the flows that meet a filter.
+    ///
+    /// # Errors
+    /// As [`crate::Conntrack::flush`], which says more.
+    pub async fn flush(&self, filter: &Filter) -> Result<Flushed, BulkError> {
+        let filter = filter.clone();
+        self.run(move |ct| Ok(ct.flush(&filter))).await?
+    }
+
+    /// Deletes the flows that meet a filter and for which `predicate` returns true.
     ///
     /// # Errors
     /// As [`crate::Conntrack::delete_matching`], which says more.
@@ -208,16 +216,17 @@ impl Conntrack {
         &self,
         filter: &Filter,
         predicate: impl FnMut(&Flow) -> bool + Send + 'static,
-    ) -> Result<u64, Error> {
+    ) -> Result<BulkReport, BulkError> {
         let filter = filter.clone();
-        self.run(move |ct| ct.delete_matching(&filter, predicate)).await
+        self.run(move |ct| Ok(ct.delete_matching(&filter, predicate))).await?
     }
 
-    /// Executes many commands in few sends, and tells the result of each, in order.
+    /// Executes many commands in few sends, and returns the result of each, in order. If the connection fails, its error
+    /// is the last item: see [`Batch`](crate::Batch).
     ///
     /// # Errors
-    /// Those of the commands are in the list; see [`Batch`](crate::Batch) for where the connection itself fails.
-    pub async fn batch<I>(&self, commands: I) -> Result<Vec<Result<(), Error>>, Error>
+    /// [`Error::ShutDown`] if the runtime shuts down.
+    pub async fn batch<I>(&self, commands: I) -> Result<Vec<Result<Outcome, Error>>, Error>
     where
         I: IntoIterator<Item: Borrow<Command>> + Send + 'static,
     {

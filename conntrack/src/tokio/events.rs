@@ -58,7 +58,7 @@ pub struct Events<T = Flow> {
 }
 
 /// The most events that are given before other tasks run.
-const IN_A_ROW: u32 = 128;
+pub(super) const IN_A_ROW: u32 = 128;
 
 impl Events {
     /// Listens to these events of the calling thread's network namespace. To be called on a thread of the runtime.

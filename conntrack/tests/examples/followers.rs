@@ -76,8 +76,8 @@ fn key(n: u16) -> FlowKey {
 
 /// Creates so many short flows, and deletes them.
 fn burst(ct: &Conntrack, flows: std::ops::Range<u16>) -> Outcome {
-    ct.batch(flows.clone().map(translated).map(Request::Create)).run()?;
-    ct.batch(flows.map(key).map(Request::Delete)).run()?;
+    ct.batch(flows.clone().map(translated).map(Request::Create)).run()?.into_result()?;
+    ct.batch(flows.map(key).map(Request::Delete)).run()?.into_result()?;
     Ok(())
 }
 
@@ -227,7 +227,7 @@ pub(super) fn replicate_goes_on_when_nobody_reads() -> Outcome {
         let mut replicate = Follower::start("replicate", &["--to", &path, "--queue", "100"])?;
         holds(replicate.line()?["event"] == "created", "the first line")?;
 
-        ct.batch((0..FLOWS).map(translated).map(Request::Create)).run()?;
+        ct.batch((0..FLOWS).map(translated).map(Request::Create)).run()?.into_result()?;
         wait_for_entries(&Conntrack::builder().netns(&standby)?.open()?, u32::from(FLOWS) + 1)?;
 
         while replicate.line()?["event"] != "gap" {}

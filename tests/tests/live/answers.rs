@@ -7,13 +7,15 @@ use std::fs;
 use std::os::fd::{OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
-use conntrack::netlink::ProtocolError;
+use conntrack::netlink::{Answer, Exchange, Messages, ProtocolError};
 use conntrack::sandbox::{Failure, Sandbox};
-use conntrack::{Changes, Command, Conntrack, Error, Flow};
+use conntrack::{Changes, Command, Conntrack, Error, ExpectMaster, Filter, Flow, FlowUpdate, KernelVersion, request};
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use socket2::{SockFilter, SockRef};
 
-use crate::common::udp;
+use crate::common::{PATIENCE, udp};
 use crate::hostile::{fill, key, sockets};
 use crate::{Outcome, cases, holds, same};
 
@@ -22,6 +24,7 @@ cases! {
     answers_that_are_cut_at_any_byte,
     answers_that_never_come,
     answers_that_are_there_are_in_time,
+    a_socket_of_ones_own_is_always_answered,
 }
 
 /// `struct nlmsghdr`
@@ -110,7 +113,7 @@ const OPERATIONS: &[Operation] = &[
     ("update", |ct| ct.update(&key(1), &Changes::new().mark(7))),
     ("upsert", |ct| ct.upsert(&udp(1))),
     ("stats", |ct| ct.stats().map(drop)),
-    ("batch", |ct| ct.batch([Command::Upsert(udp(1)), Command::Upsert(udp(1))]).run().map(drop)),
+    ("batch", |ct| ct.batch([Command::Upsert(udp(1)), Command::Upsert(udp(1))]).run()?.into_result().map(drop)),
 ];
 
 fn answers_that_are_cut_at_any_byte(_: &Sandbox) -> Outcome {
@@ -163,11 +166,84 @@ fn answers_that_never_come(_: &Sandbox) -> Outcome {
 /// The kernel answers before the send returns, and then the time is over already.
 fn answers_that_are_there_are_in_time(_: &Sandbox) -> Outcome {
     const MANY: u16 = 500;
+    const MORE: &[Operation] = &[
+        ("a batch of refusals", |ct| {
+            let results = ct.batch((0..MANY).map(|port| Command::Create(udp(port))));
+            let mut refused = 0;
+            for result in results {
+                match result {
+                    Err(error) if error.is_exists() => refused += 1,
+                    result => result.map(drop)?,
+                }
+            }
+            assert_eq!(refused, MANY);
+            Ok(())
+        }),
+        ("zeroing dump", |ct| {
+            assert_eq!(ct.dump_zeroing()?.collect::<Result<Vec<_>, _>>()?.len(), usize::from(MANY));
+            Ok(())
+        }),
+    ];
     let ct = Conntrack::builder().reply_timeout(Duration::from_nanos(1)).open()?;
     fill(&ct, 0..MANY)?;
-    for (name, operation) in OPERATIONS {
+    for (name, operation) in OPERATIONS.iter().chain(MORE) {
         operation(&ct).map_err(|error| format!("{name}: {error}"))?;
     }
     same!(dumped(&ct)?, usize::from(MANY));
+    Ok(())
+}
+
+/// Requests as they are encoded, over a plain socket: each ends with an acknowledgement, a refusal or the end of a dump.
+fn a_socket_of_ones_own_is_always_answered(_: &Sandbox) -> Outcome {
+    let (new, key) = (udp(1), key(1));
+    let update = FlowUpdate { key, changes: Changes::new().mark(7) };
+    let master = ExpectMaster::from(&key);
+    let dump = Filter::new().mark(7).plan_dump(KernelVersion::running())?;
+    let requests = [
+        request::create(&new)?,
+        request::create(&new)?,
+        request::upsert(&new)?,
+        request::update(&update)?,
+        request::get(&key)?,
+        request::get_zeroing(&key)?,
+        request::dump(&dump),
+        request::dump_dying(),
+        request::dump_unconfirmed(),
+        // The flow has no helper, so that the kernel starts no dump.
+        request::expect::dump_of(&master)?,
+        request::expect::dump(),
+        request::expect::flush(),
+        request::stats::global(),
+        request::stats::per_cpu(),
+        request::policy::dump(),
+        request::helper::dump(),
+        request::delete(&key)?,
+        request::delete(&key)?,
+        request::flush_all(),
+    ];
+    let socket = rustix::net::socket_with(
+        AddressFamily::NETLINK,
+        SocketType::RAW,
+        SocketFlags::CLOEXEC,
+        Some(rustix::net::netlink::NETFILTER),
+    )?;
+    rustix::net::bind(&socket, &SocketAddrNetlink::new(0, 0))?;
+    let port = SocketAddrNetlink::try_from(rustix::net::getsockname(&socket)?)?.pid();
+    SockRef::from(&socket).set_read_timeout(Some(PATIENCE))?;
+    let mut buffer = vec![0; 32 * 1024];
+    for (seq, request) in (1..).zip(&requests) {
+        let mut datagram = Vec::new();
+        request.encode(seq, &mut datagram)?;
+        rustix::net::send(&socket, &datagram, SendFlags::empty())?;
+        let mut exchange = Exchange::new(seq, port);
+        let mut over = false;
+        while !over {
+            let received = rustix::net::recv(&socket, &mut buffer[..], RecvFlags::empty());
+            let (length, _) = received.map_err(|error| format!("{request:?}: {error}"))?;
+            for message in Messages::new(&buffer[..length]) {
+                over |= matches!(exchange.take(message?)?, Answer::Done | Answer::Refused(_));
+            }
+        }
+    }
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! Many commands in few sends.
 
 use std::ops::RangeInclusive;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use conntrack::sandbox::Sandbox;
-use conntrack::{Changes, Command, Conntrack, Errno, Error, FlowUpdate, Nat};
+use conntrack::{Changes, Command, Conntrack, Errno, Error, FlowUpdate, Nat, Outcome as Executed};
 
 use crate::common::udp;
 use crate::{Outcome, cases, holds, same};
@@ -12,15 +13,21 @@ cases! {
     executes_all_in_order,
     reports_each_failure_in_its_place,
     survives_that_all_fail,
+    runs_past_what_has_gone,
     leaves_the_rest_when_dropped,
     needs_the_connection_for_its_commands,
     fits_a_tiny_receive_buffer,
     fits_a_tiny_send_buffer,
+    goes_on_after_a_panic_of_its_commands,
 }
 
-fn errnos(results: impl Iterator<Item = Result<(), Error>>) -> Vec<Option<Errno>> {
-    results.map(|result| result.err().map(|error| error.errno().unwrap_or(Errno(0)))).collect()
+/// The kernel's reasons for refusals; 0 for errors that are not the kernel's.
+fn errnos(results: impl Iterator<Item = Result<Executed, Error>>) -> Vec<Result<Executed, Errno>> {
+    results.map(|result| result.map_err(|error| error.errno().unwrap_or(Errno(0)))).collect()
 }
+
+const DONE: Result<Executed, Errno> = Ok(Executed::Done);
+const NOT_FOUND: Result<Executed, Errno> = Ok(Executed::NotFound);
 
 fn executes_all_in_order(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
@@ -32,7 +39,7 @@ fn executes_all_in_order(_: &Sandbox) -> Outcome {
         [Command::Create(udp(port).mark(3)), Command::Upsert(udp(port).mark(4)), last]
     });
     let commands: Vec<_> = commands.collect();
-    same!(ct.batch(&commands).run()?, 3000);
+    same!(ct.batch(&commands).run()?.into_result()?, 3000);
     let marks = ct.dump()?.map(|flow| flow.map(|flow| flow.mark)).collect::<Result<Vec<_>, _>>()?;
     same!(marks, vec![Some(5); 500]);
     Ok(())
@@ -42,30 +49,49 @@ fn reports_each_failure_in_its_place(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
     ct.create(&udp(1))?;
     let nonsense = udp(9).nat_dst(Nat::default().ports(RangeInclusive::new(9, 1)));
-    let results: Vec<_> = ct
-        .batch([
-            Command::Create(udp(0)),
-            Command::Create(udp(1)),
-            Command::Create(nonsense),
-            Command::Delete(udp(2).orig.into()),
-            Command::Create(udp(3)),
-            Command::Create(udp(3)),
-        ])
-        .collect();
+    let absent = FlowUpdate { key: udp(2).orig.into(), changes: Changes::new().mark(1) };
+    let commands = [
+        Command::Create(udp(0)),
+        Command::Create(udp(1)),
+        Command::Create(nonsense),
+        Command::Delete(udp(2).orig.into()),
+        Command::Update(absent),
+        Command::Create(udp(3)),
+        Command::Create(udp(3)),
+    ];
+    let results: Vec<_> = ct.batch(&commands).collect();
     holds!(matches!(results.get(2), Some(Err(Error::Usage(_)))));
-    same!(
-        errnos(results.into_iter()),
-        vec![None, Some(Errno::EXIST), Some(Errno(0)), Some(Errno::NOENT), None, Some(Errno::EXIST)]
-    );
+    let exists = Err(Errno::EXIST);
+    same!(errnos(results.into_iter()), vec![DONE, exists, Err(Errno(0)), NOT_FOUND, Err(Errno::NOENT), DONE, exists]);
     same!(ct.dump()?.count(), 3);
+
+    // The first and the sixth exist now.
+    let report = ct.batch(&commands).run()?;
+    same!((report.done, report.not_found, report.failed), (0, 1, 6));
+    holds!(report.first_failure.as_ref().is_some_and(Error::is_exists), "{report:?}");
+    holds!(report.into_result().is_err_and(|error| error.is_exists()));
     Ok(())
 }
 
 fn survives_that_all_fail(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
     let results = errnos(ct.batch((0..2000).map(|port| Command::Delete(udp(port).orig.into()))));
-    same!(results, vec![Some(Errno::NOENT); 2000]);
+    same!(results, vec![NOT_FOUND; 2000]);
     ct.create(&udp(1))?;
+    let results = errnos(ct.batch((0..2000).map(|_| Command::Create(udp(1)))));
+    same!(results, vec![Err(Errno::EXIST); 2000]);
+    Ok(())
+}
+
+/// A flow that expired is none to delete, which is no reason to leave the others.
+fn runs_past_what_has_gone(_: &Sandbox) -> Outcome {
+    let ct = Conntrack::open()?;
+    ct.batch((0..1000).map(|port| Command::Create(udp(port)))).run()?.into_result()?;
+    same!(ct.delete(&udp(165).orig.into())?, true);
+    let report = ct.batch((0..1000).map(|port| Command::Delete(udp(port).orig.into()))).run()?;
+    same!((report.done, report.not_found, report.failed), (999, 1, 0));
+    same!(report.into_result()?, 999);
+    same!(ct.dump()?.count(), 0);
     Ok(())
 }
 
@@ -81,9 +107,9 @@ fn leaves_the_rest_when_dropped(_: &Sandbox) -> Outcome {
 
 fn needs_the_connection_for_its_commands(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
-    ct.batch((0..500).map(|port| Command::Create(udp(port)))).run()?;
+    ct.batch((0..500).map(|port| Command::Create(udp(port)))).run()?.into_result()?;
     let present = (0..1000).filter(|port| ct.get(&udp(*port).orig.into()).is_ok_and(|flow| flow.is_some()));
-    same!(ct.batch(present.map(|port| Command::Delete(udp(port).orig.into()))).run()?, 500);
+    same!(ct.batch(present.map(|port| Command::Delete(udp(port).orig.into()))).run()?.into_result()?, 500);
     same!(ct.dump()?.count(), 0);
     Ok(())
 }
@@ -92,14 +118,46 @@ fn fits_a_tiny_receive_buffer(_: &Sandbox) -> Outcome {
     let ct = Conntrack::builder().receive_buffer(1).open()?;
     holds!(ct.receive_buffer()? < 10_000);
     let results = errnos(ct.batch((0..300).map(|port| Command::Delete(udp(port).orig.into()))));
-    same!(results, vec![Some(Errno::NOENT); 300]);
+    same!(results, vec![NOT_FOUND; 300]);
     Ok(())
 }
 
 fn fits_a_tiny_send_buffer(_: &Sandbox) -> Outcome {
     let ct = Conntrack::builder().send_buffer(1).open()?;
     holds!(ct.send_buffer()? < 10_000);
-    same!(ct.batch((0..300).map(|port| Command::Create(udp(port)))).run()?, 300);
+    same!(ct.batch((0..300).map(|port| Command::Create(udp(port)))).run()?.into_result()?, 300);
     same!(ct.dump()?.count(), 300);
+    Ok(())
+}
+
+/// What was taken before the panic is neither lost nor said to be done when it was not.
+fn goes_on_after_a_panic_of_its_commands(_: &Sandbox) -> Outcome {
+    const PANICS: [u16; 2] = [100, 700];
+    let ct = Conntrack::open()?;
+    let mut panics = PANICS.into_iter().peekable();
+    let commands = (0..1000).map(move |port| {
+        if panics.next_if_eq(&port).is_some() {
+            std::panic::resume_unwind(Box::new("a command that cannot be made"));
+        }
+        Command::Create(udp(port))
+    });
+    let mut batch = ct.batch(commands);
+    let (mut results, mut panicked) = (0, 0);
+    loop {
+        match catch_unwind(AssertUnwindSafe(|| batch.next())) {
+            Err(_) => {
+                panicked += 1;
+                same!(ct.dump()?.count(), if panicked == 1 { 0 } else { results });
+            }
+            Ok(Some(result)) => {
+                result?;
+                results += 1;
+            }
+            Ok(None) => break,
+        }
+    }
+    // The command that panicked is none.
+    same!((panicked, results), (PANICS.len(), 1000 - PANICS.len()));
+    same!(ct.dump()?.count(), results);
     Ok(())
 }

@@ -23,7 +23,7 @@ cases! {
 const MANY: u16 = 3000;
 
 fn fill(ct: &Conntrack) -> Outcome {
-    let created = ct.batch((0..MANY).map(|port| Command::Create(udp(port).mark(port.into())))).run()?;
+    let created = ct.batch((0..MANY).map(|port| Command::Create(udp(port).mark(port.into())))).run()?.into_result()?;
     same!(created, u64::from(MANY));
     Ok(())
 }

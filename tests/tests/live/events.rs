@@ -52,7 +52,7 @@ fn drain(events: &mut Events) -> Result<Vec<Event>, Error> {
 
 fn create(ct: &Conntrack, ports: std::ops::Range<u16>) -> Outcome {
     let count = u64::try_from(ports.len())?;
-    same!(ct.batch(ports.map(|port| Command::Create(udp(port)))).run()?, count);
+    same!(ct.batch(ports.map(|port| Command::Create(udp(port)))).run()?.into_result()?, count);
     Ok(())
 }
 

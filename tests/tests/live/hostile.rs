@@ -3,13 +3,18 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use conntrack::codec::{DecodePayload, Mode, Wire};
 use conntrack::netlink::{Channel, NLM_F_DUMP, Request};
 use conntrack::sandbox::{Failure, Namespace, Sandbox};
 use conntrack::uapi::{IPCTNL_MSG_CT_GET, NFNL_SUBSYS_CTNETLINK};
-use conntrack::{Changes, Command, Conntrack, Errno, Error, Event, Events, Filter, Flow, FlowKey, NoAttributes};
+use conntrack::{
+    BulkError, Changes, Command, Conntrack, Decode, DecodeError, Errno, Error, Event, Events, Filter, Flow, FlowKey,
+    NoAttributes,
+};
 use rustix::net::netlink::{NETFILTER, SocketAddrNetlink};
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, sendto};
 use rustix::thread::CapabilitySet;
@@ -24,7 +29,11 @@ cases! {
     forged_answers_to_dumps_are_none,
     an_overrun_is_over_when_it_was_told,
     a_dump_that_overran_at_its_start_is_over_when_it_was_told,
-    an_answer_that_comes_too_late_is_not_the_next_ones,
+    an_answer_behind_others_is_in_time,
+    what_a_panic_left_is_not_the_next_ones,
+    a_reply_counts_without_its_acknowledgement,
+    what_a_batch_learnt_before_an_overrun_comes_first,
+    what_was_zeroed_before_an_overrun_comes_first,
     an_answer_that_never_comes_is_a_timeout,
     a_table_that_changes_under_dumps,
     a_namespace_that_nobody_is_in,
@@ -41,7 +50,7 @@ pub(crate) fn key(port: u16) -> FlowKey {
 
 pub(crate) fn fill(ct: &Conntrack, ports: std::ops::Range<u16>) -> Outcome {
     let count = u64::try_from(ports.len())?;
-    same!(ct.batch(ports.map(|port| Command::Create(udp(port)))).run()?, count);
+    same!(ct.batch(ports.map(|port| Command::Create(udp(port)))).run()?.into_result()?, count);
     Ok(())
 }
 
@@ -283,23 +292,155 @@ fn a_dump_that_overran_at_its_start_is_over_when_it_was_told(_: &Sandbox) -> Out
     Ok(())
 }
 
-fn an_answer_that_comes_too_late_is_not_the_next_ones(_: &Sandbox) -> Outcome {
-    let patient = Conntrack::open()?;
-    // Whatever else there is to be read takes longer than this.
+/// However much a neighbour has sent before, and however little time there is.
+fn an_answer_behind_others_is_in_time(_: &Sandbox) -> Outcome {
     let ct = Conntrack::builder().reply_timeout(Duration::from_nanos(1)).open()?;
     let neighbour = Neighbour::new()?;
-    for turn in 1..20 {
-        neighbour.send(ct.port(), &answer(turn, ct.port(), 0))?;
-        let late = ct.create(&udp(1));
-        holds!(matches!(late, Err(Error::Timeout(_))), "{late:?}");
-        // It was created; that was said behind the forgery, and is still there to be read.
-        holds!(patient.get(&key(1))?.is_some());
-        let next = ct.create(&udp(1));
-        holds!(next.as_ref().is_err_and(Error::is_exists), "{next:?}");
+    let mut sent = 0;
+    let mut crowd = || {
+        (0..20).try_for_each(|_| {
+            sent += 1;
+            neighbour.send(ct.port(), &answer(sent, ct.port(), Errno::NOENT.0))
+        })
+    };
+    for _ in 0..20 {
+        crowd()?;
+        ct.create(&udp(1))?;
+        crowd()?;
         holds!(ct.get(&key(1))?.is_some());
-        same!(ct.get(&key(2))?, None);
-        same!(ct.delete(&key(1))?, true);
-        same!(patient.get(&key(1))?, None);
+        crowd()?;
+        let report = ct.batch([Command::Create(udp(1)), Command::Delete(key(2)), Command::Delete(key(1))]).run()?;
+        same!((report.done, report.not_found, report.failed), (1, 1, 1));
+        crowd()?;
+        same!(ct.get(&key(1))?, None);
+    }
+    Ok(())
+}
+
+/// Decoding it panics.
+#[derive(Debug, Decode)]
+struct Panics {
+    #[nla(CTA_MARK)]
+    _mark: Mark,
+}
+
+#[derive(Debug)]
+struct Mark;
+
+impl DecodePayload for Mark {
+    const WIRE: Wire = u32::WIRE;
+
+    fn vacant() -> Self {
+        Self
+    }
+
+    fn decode_payload(_: &[u8], _: Mode) -> Result<Self, DecodeError> {
+        std::panic::resume_unwind(Box::new("a value that cannot be decoded"))
+    }
+}
+
+/// The acknowledgement of the request that failed is still in the queue then.
+fn what_a_panic_left_is_not_the_next_ones(_: &Sandbox) -> Outcome {
+    let ct = Conntrack::open()?;
+    ct.create(&udp(1))?;
+    let panics = || -> Outcome {
+        let got = catch_unwind(AssertUnwindSafe(|| ct.get_as::<Panics>(&key(1))));
+        holds!(got.is_err(), "{got:?}");
+        Ok(())
+    };
+    panics()?;
+    holds!(ct.create(&udp(1)).is_err_and(|error| error.is_exists()));
+    panics()?;
+    same!(ct.get(&key(2))?, None);
+    panics()?;
+    let report = ct.batch([Command::Delete(key(2)), Command::Create(udp(1))]).run()?;
+    same!((report.done, report.not_found, report.failed), (0, 1, 1));
+    panics()?;
+    same!(ct.delete(&key(1))?, true);
+    Ok(())
+}
+
+/// There is room for the reply, and none for the acknowledgement behind it. For a reply that zeroed counters, to lose it
+/// would be to lose them.
+fn a_reply_counts_without_its_acknowledgement(_: &Sandbox) -> Outcome {
+    let ct = Conntrack::builder().receive_buffer(8192).open()?;
+    let neighbour = Neighbour::new()?;
+    let crowd = |count| (0..count).try_for_each(|_| neighbour.send(ct.port(), &answer(0, ct.port(), 0)));
+    ct.create(&udp(1))?;
+    let mut room = 0;
+    while neighbour.send(ct.port(), &answer(0, ct.port(), 0)).is_ok() {
+        room += 1;
+    }
+    // The first request has no room at all, and clears the queue for the next one.
+    holds!(matches!(ct.get_zeroing(&key(1)), Err(Error::Overrun)));
+    let mut overruns = 0;
+    for left in 0..4 {
+        same!(ct.get(&key(1))?.map(|flow| flow.orig), Some(udp(1).orig));
+        crowd(room - left)?;
+        match ct.get_zeroing(&key(1)) {
+            Ok(flow) => same!(flow.map(|flow| flow.orig), Some(udp(1).orig), "{left} left"),
+            Err(Error::Overrun) => overruns += 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    same!(overruns, 1);
+    Ok(())
+}
+
+/// A batch of refusals of which only the first ones had room.
+fn what_a_batch_learnt_before_an_overrun_comes_first(_: &Sandbox) -> Outcome {
+    const MANY: u16 = 100;
+    let ct = Conntrack::open()?;
+    let neighbour = Neighbour::new()?;
+    let send = || neighbour.send(ct.port(), &answer(0, ct.port(), 0));
+    fill(&ct, 0..MANY)?;
+    let mut room = 0_u16;
+    while send().is_ok() {
+        room += 1;
+    }
+    holds!(matches!(ct.create(&udp(0)), Err(Error::Overrun)));
+    for left in [0, 1, 10, MANY / 2] {
+        (0..room - left).try_for_each(|_| send())?;
+        let mut results: Vec<_> = ct.batch((0..MANY).map(|port| Command::Create(udp(port)))).collect();
+        holds!(matches!(results.pop(), Some(Err(Error::Overrun))), "{left} left");
+        holds!(results.iter().all(|result| result.as_ref().is_err_and(Error::is_exists)), "{results:?}");
+        same!(results.len(), usize::from(left), "{left} left");
+
+        (0..room - left).try_for_each(|_| send())?;
+        let ended = ct.batch((0..MANY).map(|port| Command::Create(udp(port)))).run();
+        let Err(BulkError { report, error: Error::Overrun, .. }) = ended else {
+            return Err(format!("{ended:?}").into());
+        };
+        same!((report.done, report.failed), (0, u64::from(left)), "{left} left");
+    }
+    // Creations that succeed are silent: none is known to have succeeded.
+    ct.flush_all()?;
+    (0..room).try_for_each(|_| send())?;
+    let results: Vec<_> = ct.batch((0..MANY).map(|port| Command::Create(udp(port)))).collect();
+    holds!(matches!(results[..], [Err(Error::Overrun)]), "{results:?}");
+    same!(ct.dump()?.count(), usize::from(MANY));
+    Ok(())
+}
+
+/// A zeroing dump of which only the first answers had room.
+fn what_was_zeroed_before_an_overrun_comes_first(_: &Sandbox) -> Outcome {
+    const MANY: u16 = 40;
+    let ct = Conntrack::open()?;
+    let neighbour = Neighbour::new()?;
+    let send = || neighbour.send(ct.port(), &answer(0, ct.port(), 0));
+    fill(&ct, 0..MANY)?;
+    let mut room = 0_u16;
+    while send().is_ok() {
+        room += 1;
+    }
+    holds!(matches!(ct.create(&udp(0)), Err(Error::Overrun)));
+    for left in [0, 2, 20] {
+        (0..room - left).try_for_each(|_| send())?;
+        let mut items: Vec<_> = ct.dump_zeroing()?.collect();
+        holds!(matches!(items.pop(), Some(Err(Error::Overrun))), "{left} left");
+        let flows = items.into_iter().collect::<Result<Vec<_>, _>>()?;
+        // A reply takes more room than the neighbour's messages.
+        holds!((usize::from(left / 2)..=usize::from(left)).contains(&flows.len()), "{} of {left}", flows.len());
     }
     Ok(())
 }
@@ -348,7 +489,7 @@ fn a_table_that_changes_under_dumps(_: &Sandbox) -> Outcome {
             churn.delete(&key(port))?;
         }
         if turn.is_multiple_of(2) {
-            churn.flush(&Filter::new().orig_src_port(1..=MANY / 3))?;
+            churn.flush(&Filter::new().orig_src_port(1..=MANY / 3))?.into_result()?;
         }
         churn.flush_all()?;
         Ok(())

@@ -21,6 +21,7 @@ mod helper;
 mod hostile;
 mod mirror;
 mod parallel;
+mod paused;
 mod policy;
 mod privilege;
 mod refused;
@@ -93,6 +94,9 @@ macro_rules! holds {
 pub(crate) use holds;
 
 fn main() -> ExitCode {
+    if let Some(code) = paused::worker() {
+        return code;
+    }
     let arguments = Arguments::from_args();
     let available = sandbox::enter_user_namespace().and_then(|()| Sandbox::probe());
     let denied = std::env::var_os("CONNTRACK_TESTS_SKIP").is_some_and(|value| value == "deny");
@@ -113,6 +117,7 @@ fn main() -> ExitCode {
         hostile::CASES,
         mirror::CASES,
         parallel::CASES,
+        paused::CASES,
         policy::CASES,
         privilege::CASES,
         refused::CASES,

@@ -32,7 +32,7 @@ fn fill(ct: &Conntrack, count: u32) -> Outcome {
         let flow = NewFlow::udp(SocketAddr::new(client, 1000), SocketAddr::new(server, 53)).mark(mark).timeout(LONG);
         if mark.is_multiple_of(3) { flow.nat_dst(server) } else { flow }
     };
-    same!(ct.batch((0..count).map(|mark| Command::Create(flow(mark)))).run()?, u64::from(count));
+    same!(ct.batch((0..count).map(|mark| Command::Create(flow(mark)))).run()?.into_result()?, u64::from(count));
     Ok(())
 }
 

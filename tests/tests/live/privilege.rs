@@ -2,8 +2,8 @@
 
 use conntrack::sandbox::Sandbox;
 use conntrack::{
-    Changes, Command, Conntrack, Errno, Error, Events, ExpectUpdate, Filter, Groups, L3Protocol, Mirror, NewExpect,
-    Protocol, Seconds, TimeoutPolicy, UdpTimeouts, UsageError,
+    Changes, Command, Conntrack, Errno, Error, Events, ExpectUpdate, Filter, Flushed, Groups, L3Protocol, Mirror,
+    NewExpect, Protocol, Seconds, TimeoutPolicy, UdpTimeouts, UsageError,
 };
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
@@ -13,6 +13,7 @@ use crate::{Outcome, cases, holds, same};
 cases! {
     each_operation_says_what_is_missing,
     a_batch_is_refused_as_a_whole,
+    a_deletion_goes_on_past_what_is_refused,
     nothing_opens_in_what_is_no_namespace,
 }
 
@@ -47,8 +48,8 @@ fn each_operation_says_what_is_missing(_: &Sandbox) -> Outcome {
             ct.upsert(&udp(2)),
             ct.update(&key, &Changes::new().mark(1)),
             ct.delete(&key).map(drop),
-            ct.flush(&Filter::new().ipv4().udp()).map(drop),
-            ct.flush(&Filter::new().orig_dst_port(1..=2)).map(drop),
+            ct.flush(&Filter::new().ipv4().udp()).map(drop).map_err(Error::from),
+            ct.flush(&Filter::new().orig_dst_port(1..=2)).map(drop).map_err(Error::from),
             ct.flush_all(),
             ct.get_zeroing(&key).map(drop),
             ct.dump_zeroing().map(drop),
@@ -71,7 +72,7 @@ fn each_operation_says_what_is_missing(_: &Sandbox) -> Outcome {
             ct.delete_expectation(&expect.tuples.tuple.into()).map(drop),
             ct.delete_expectations_of_helper(&"ftp".parse()?),
             ct.expectation_stats().map(drop),
-            ct.delete_matching(&Filter::new().mark(1), |_| true).map(drop),
+            ct.delete_matching(&Filter::new().mark(1), |_| true).map(drop).map_err(Error::from),
             ct.dump_parallel().map(drop),
             ct.helpers().map(drop),
         ];
@@ -108,6 +109,45 @@ fn a_batch_is_refused_as_a_whole(_: &Sandbox) -> Outcome {
     })?;
     same!(Conntrack::open()?.dump()?.count(), 0);
     Ok(())
+}
+
+/// Some of the deletions are made while the capability is given up.
+fn a_deletion_goes_on_past_what_is_refused(_: &Sandbox) -> Outcome {
+    const MANY: u16 = 1000;
+    fn have_capability(has: bool) -> Result<(), rustix::io::Errno> {
+        let mut sets = capabilities(None)?;
+        sets.effective.set(CapabilitySet::NET_ADMIN, has);
+        set_capabilities(None, sets)
+    }
+    // On a thread that may give up what it likes.
+    without(CapabilitySet::empty(), || {
+        let ct = Conntrack::open()?;
+        ct.batch((0..MANY).map(|port| Command::Create(udp(port)))).run()?.into_result()?;
+        let mut found = 0;
+        let mut changed = Ok(());
+        let report = ct.delete_matching(&Filter::new().udp().orig_dst_port(1..=100), |_| {
+            found += 1;
+            changed = changed.and_then(|()| match found {
+                300 => have_capability(false),
+                600 => have_capability(true),
+                _ => Ok(()),
+            });
+            true
+        })?;
+        changed?;
+        holds!(report.failed > 0 && report.done > 300, "{report:?}");
+        same!((report.done + report.failed, report.not_found), (u64::from(MANY), 0));
+        holds!(report.first_failure.as_ref().is_some_and(Error::is_permission), "{report:?}");
+        same!(ct.dump()?.count() as u64, report.failed);
+
+        // The kernel does not select ranges of ports.
+        let Flushed::OneByOne(report) = ct.flush(&Filter::new().udp().orig_dst_port(1..=100))? else {
+            return Err("flushed at once".into());
+        };
+        same!((report.done + report.not_found, ct.dump()?.count()), (report.done, 0));
+        report.into_result()?;
+        Ok(())
+    })
 }
 
 /// Nor is it followed: each says what it is, before it has anything open.

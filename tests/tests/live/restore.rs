@@ -78,7 +78,7 @@ fn table(ct: &Conntrack) -> Result<BTreeMap<String, Flow>, conntrack::Error> {
 fn restore(ct: &Conntrack, flows: impl IntoIterator<Item = Flow>) -> Outcome {
     let (children, others): (Vec<_>, Vec<_>) = flows.into_iter().partition(|flow| flow.master.is_some());
     let commands = others.iter().chain(&children).map(|flow| Command::Create(NewFlow::from(flow)));
-    ct.batch(commands).run()?;
+    ct.batch(commands).run()?.into_result()?;
     Ok(())
 }
 

@@ -42,12 +42,12 @@ fn churn(ct: &Conntrack, flows: u32) -> Outcome {
     let alive = flows / 10 * ALIVE;
     for start in (0..flows).step_by(STEP as usize) {
         let step = start..flows.min(start + STEP);
-        ct.batch(step.clone().map(|number| Command::Create(flow(number, flows)))).run()?;
+        ct.batch(step.clone().map(|number| Command::Create(flow(number, flows)))).run()?.into_result()?;
         let update =
             |number| FlowUpdate { key: flow(number, flows).orig.into(), changes: Changes::new().mark(!number) };
-        ct.batch(step.clone().step_by(10).map(|number| Command::Update(update(number)))).run()?;
+        ct.batch(step.clone().step_by(10).map(|number| Command::Update(update(number)))).run()?.into_result()?;
         let ended = step.filter_map(|number| number.checked_sub(alive));
-        ct.batch(ended.map(|number| Command::Delete(flow(number, flows).orig.into()))).run()?;
+        ct.batch(ended.map(|number| Command::Delete(flow(number, flows).orig.into()))).run()?.into_result()?;
     }
     Ok(())
 }
@@ -69,7 +69,7 @@ impl Told {
         self.most = self.most.max(changes.len());
         for change in changes {
             self.changes += 1;
-            let key = Self::key(change.flow());
+            let key = Self::key(change.flow().ok_or("not of a flow")?);
             let fits = match &change {
                 Change::Inserted { .. } => self.alive.insert(key),
                 Change::Removed { .. } => self.alive.remove(&key),

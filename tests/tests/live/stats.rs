@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use conntrack::codec::{DecodePayload, Mode, Wire, missing};
 use conntrack::sandbox::Sandbox;
-use conntrack::{Command, Conntrack, Counters, Decode, Family, Filter, Flow, FlowId};
+use conntrack::{Changes, Command, Conntrack, Counters, Decode, DecodeError, Error, Family, Filter, Flow, FlowId};
 
 use crate::common::udp;
 use crate::{Outcome, cases, holds, same};
@@ -16,6 +17,7 @@ cases! {
     zeroes_all_flows_and_loses_nothing,
     zeroes_only_what_a_filter_selects,
     stops_zeroing,
+    yields_what_was_zeroed_before_an_error,
     zeroes_through_a_small_buffer,
     dumps_no_dying_and_no_unconfirmed_flows,
 }
@@ -160,10 +162,63 @@ fn stops_zeroing(sandbox: &Sandbox) -> Outcome {
     Ok(())
 }
 
+/// A mark other than 13.
+#[derive(Debug)]
+struct Lucky;
+
+impl DecodePayload for Lucky {
+    const WIRE: Wire = u32::WIRE;
+
+    fn vacant() -> Self {
+        Self
+    }
+
+    fn decode_payload(payload: &[u8], mode: Mode) -> Result<Self, DecodeError> {
+        if u32::decode_payload(payload, mode)? == 13 { Err(missing("luck")) } else { Ok(Self) }
+    }
+}
+
+#[derive(Debug, Decode)]
+struct LuckyTraffic {
+    #[nla(CTA_ID)]
+    id: FlowId,
+    #[nla(CTA_MARK)]
+    _mark: Lucky,
+}
+
+/// A program that stops at an error has everything that was zeroed until then, but for what cannot be decoded.
+fn yields_what_was_zeroed_before_an_error(sandbox: &Sandbox) -> Outcome {
+    const EXCHANGES: usize = 200;
+    let ct = Conntrack::open()?;
+    let exchanges = (0..EXCHANGES).map(|_| sandbox.udp_exchange(Family::IPV4)).collect::<Result<Vec<_>, _>>()?;
+    for unlucky in exchanges.iter().step_by(20) {
+        ct.update(&unlucky.tuple.into(), &Changes::new().mark(13))?;
+    }
+    let mut zeroed = BTreeSet::new();
+    let mut ended = None;
+    for flow in ct.dump_zeroing_filtered_as::<LuckyTraffic>(&Filter::all())? {
+        match flow {
+            Ok(flow) => zeroed.insert(flow.id),
+            Err(error) => {
+                ended = Some(error);
+                break;
+            }
+        };
+    }
+    holds!(matches!(ended, Some(Error::Decode(_))), "{ended:?}");
+    holds!(zeroed.len() < EXCHANGES);
+    for flow in ct.dump()? {
+        let flow = flow?;
+        let is_counted = flow.counters_orig.is_some_and(|counters| counters.packets == 1);
+        holds!(is_counted != zeroed.contains(&flow.id) || flow.mark == Some(13), "{flow}");
+    }
+    Ok(())
+}
+
 fn zeroes_through_a_small_buffer(_: &Sandbox) -> Outcome {
     const FLOWS: u16 = 500;
     let ct = Conntrack::builder().receive_buffer(4096).open()?;
-    ct.batch((1..=FLOWS).map(|port| Command::Create(udp(port)))).run()?;
+    ct.batch((1..=FLOWS).map(|port| Command::Create(udp(port)))).run()?.into_result()?;
     let flows: Vec<Flow> = ct.dump_zeroing()?.collect::<Result<_, _>>()?;
     let ports: BTreeSet<_> = flows.iter().filter_map(|flow| flow.orig.src_port()).collect();
     same!(ports, (1..=FLOWS).collect());

@@ -1,19 +1,23 @@
 //! Threads: a connection each, one for all, and one that is handed from thread to thread.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Instant;
 
+use conntrack::codec::{DecodePayload, Mode, Wire, missing};
 use conntrack::sandbox::{Failure, Sandbox};
-use conntrack::{Changes, Command, Conntrack, Event, Events, Flow, Groups, NewFlow};
+use conntrack::{Changes, Command, Conntrack, Decode, DecodeError, Event, Events, Flow, Groups, NewFlow};
 
-use crate::common::udp;
-use crate::{Outcome, cases, same};
+use crate::common::{PATIENCE, udp};
+use crate::{Outcome, cases, holds, same};
 
 cases! {
     a_connection_each,
     one_connection_for_all,
     handed_from_thread_to_thread,
     a_dump_and_a_listener_move,
+    what_a_connection_is_needs_no_turn,
 }
 
 const THREADS: u16 = 8;
@@ -35,7 +39,7 @@ fn work(ct: &Conntrack, of: u16) -> Outcome {
     let mine = ct.dump()?.filter(|flow| flow.as_ref().is_ok_and(|flow| flow.mark == Some(u32::from(of) + 1)));
     same!(mine.count(), usize::from(FLOWS));
     same!(
-        ct.batch((0..FLOWS / 2).map(|number| Command::Delete(flow(of, number).orig.into()))).run()?,
+        ct.batch((0..FLOWS / 2).map(|number| Command::Delete(flow(of, number).orig.into()))).run()?.into_result()?,
         u64::from(FLOWS / 2)
     );
     Ok(())
@@ -78,7 +82,7 @@ fn handed_from_thread_to_thread(_: &Sandbox) -> Outcome {
 fn a_dump_and_a_listener_move(_: &Sandbox) -> Outcome {
     let ct = Conntrack::open()?;
     let mut events = Events::subscribe(Groups::NEW)?;
-    ct.batch((0..FLOWS).map(|number| Command::Create(flow(0, number)))).run()?;
+    ct.batch((0..FLOWS).map(|number| Command::Create(flow(0, number)))).run()?.into_result()?;
     let mut dump = ct.dump()?;
     same!(dump.next().transpose()?.map(|flow| flow.mark), Some(Some(0)));
     same!(thread::spawn(move || dump.count()).join().map_err(|_| "panicked")?, usize::from(FLOWS) - 1);
@@ -91,4 +95,59 @@ fn a_dump_and_a_listener_move(_: &Sandbox) -> Outcome {
     });
     same!(listened.join().map_err(|_| "panicked")??, usize::from(FLOWS));
     Ok(())
+}
+
+/// A mark, whose decoding holds the connection.
+#[derive(Debug, Decode)]
+struct Held {
+    #[nla(CTA_MARK)]
+    _mark: Slow,
+}
+
+/// A number that is decoded only when it may.
+#[derive(Debug)]
+struct Slow;
+
+static IS_HELD: AtomicBool = AtomicBool::new(false);
+static MAY_GO_ON: AtomicBool = AtomicBool::new(false);
+
+/// Whether it holds before anything would take that long.
+fn soon(condition: impl Fn() -> bool) -> bool {
+    let started = Instant::now();
+    while !condition() {
+        if started.elapsed() > PATIENCE / 4 {
+            return false;
+        }
+        thread::yield_now();
+    }
+    true
+}
+
+impl DecodePayload for Slow {
+    const WIRE: Wire = u32::WIRE;
+
+    fn vacant() -> Self {
+        Self
+    }
+
+    fn decode_payload(payload: &[u8], mode: Mode) -> Result<Self, DecodeError> {
+        u32::decode_payload(payload, mode)?;
+        IS_HELD.store(true, Ordering::Release);
+        // If not, the test has waited for this to end, and says so.
+        if soon(|| MAY_GO_ON.load(Ordering::Acquire)) { Ok(Self) } else { Err(missing("held")) }
+    }
+}
+
+fn what_a_connection_is_needs_no_turn(_: &Sandbox) -> Outcome {
+    let ct = Conntrack::open()?;
+    let (port, receive, send) = (ct.port(), ct.receive_buffer()?, ct.send_buffer()?);
+    ct.create(&udp(1))?;
+    thread::scope(|scope| {
+        let request = scope.spawn(|| ct.get_as::<Held>(&udp(1).orig.into()));
+        holds!(soon(|| IS_HELD.load(Ordering::Acquire)), "the request has begun");
+        same!((ct.port(), ct.receive_buffer()?, ct.send_buffer()?), (port, receive, send));
+        MAY_GO_ON.store(true, Ordering::Release);
+        holds!(request.join().map_err(|_| "panicked")??.is_some());
+        Ok(())
+    })
 }

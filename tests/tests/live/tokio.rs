@@ -21,6 +21,8 @@ cases! {
     streams_events,
     lets_others_run_between_events,
     mirrors,
+    mirrors_as_a_stream,
+    a_stream_wakes_when_a_check_is_due,
     mirrors_whatever_is_dropped,
     checks_once_more_what_is_being_checked,
 }
@@ -32,7 +34,7 @@ fn run(body: impl Future<Output = Outcome>) -> Outcome {
 async fn fill(ct: &Conntrack, count: u16) -> Outcome {
     let results = ct.batch((0..count).map(|port| Command::Create(udp(port)))).await?;
     same!(results.len(), usize::from(count));
-    results.into_iter().collect::<Result<(), Error>>()?;
+    results.into_iter().collect::<Result<Vec<_>, Error>>()?;
     Ok(())
 }
 
@@ -48,8 +50,8 @@ fn does_what_the_blocking_form_does(_: &Sandbox) -> Outcome {
         same!(ct.stats().await?.entries, 1);
         holds!(ct.delete(&key).await?);
         fill(&ct, 100).await?;
-        same!(ct.delete_matching(&Filter::all(), |flow| flow.orig.src_port() < Some(50)).await?, 50);
-        same!(ct.flush(&Filter::new().ipv4().udp().orig_src_port(50)).await?, Flushed::AtOnce);
+        same!(ct.delete_matching(&Filter::all(), |flow| flow.orig.src_port() < Some(50)).await?.into_result()?, 50);
+        holds!(matches!(ct.flush(&Filter::new().ipv4().udp().orig_src_port(50)).await?, Flushed::AtOnce));
         same!(ct.stats().await?.entries, 49);
         ct.flush_all().await?;
         same!(ct.stats().await?.entries, 0);
@@ -198,6 +200,43 @@ fn mirrors(_: &Sandbox) -> Outcome {
         holds!(matches!(&changes[1], Change::Inserted { flow: new, .. } if new.orig == udp(2000).orig));
         same!(mirror.table().len(), 1000);
         holds!(mirror.table().get(&udp(2000).orig.into()).is_some());
+        Ok(())
+    })
+}
+
+fn mirrors_as_a_stream(_: &Sandbox) -> Outcome {
+    run(async {
+        let ct = Conntrack::open()?;
+        let mut mirror = Mirror::start(&Filter::all()).await?;
+        fill(&ct, 1000).await?;
+        let other = ::tokio::spawn(async {});
+        let (mut inserted, mut at_once) = (0, 0);
+        while inserted < 1000 {
+            let change = mirror.next().await.ok_or("the stream has ended")?;
+            holds!(matches!(change?, Change::Inserted { .. }));
+            inserted += 1;
+            at_once += u32::from(!other.is_finished());
+        }
+        holds!(at_once < 1000, "the other task had to wait for all changes");
+        // It waits for the next one, whatever is dropped before.
+        begin(mirror.next());
+        ct.delete(&udp(1).orig.into()).await?;
+        let change = mirror.next().await.ok_or("the stream has ended")??;
+        holds!(matches!(&change, Change::Removed { how: Removal::Destroyed, .. }), "{change:?}");
+        same!(mirror.table().len(), 999);
+        Ok(())
+    })
+}
+
+/// Nothing happens but the time for a check.
+fn a_stream_wakes_when_a_check_is_due(_: &Sandbox) -> Outcome {
+    run(async {
+        let builder = conntrack::Mirror::builder().check_every(Duration::from_millis(20));
+        let mut mirror = builder.start_tokio().await?;
+        let dumps = mirror.table().stats().dumps;
+        let waited = ::tokio::time::timeout(Duration::from_millis(500), mirror.next()).await;
+        holds!(waited.is_err(), "{waited:?}");
+        holds!(mirror.table().stats().dumps > dumps, "{:?}", mirror.table().stats());
         Ok(())
     })
 }

@@ -1,5 +1,6 @@
 //! What happens: to flows, and in which order it is heard of.
 
+use conntrack::{Filter, TcpState};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -70,22 +71,27 @@ pub(crate) struct History {
     pub(crate) duplicates: Vec<Index>,
     /// How many events late an overrun is noticed.
     pub(crate) late: usize,
-    /// Whether the mirror has a filter: for mark 1, which flows come to have and lose.
-    pub(crate) filtered: bool,
+    /// The mirror's filter: for a mark or a state, which flows come to have and lose.
+    pub(crate) filter: Filter,
     /// Whether the kernel delivers every end, late if need be.
     pub(crate) reliable: bool,
 }
 
 pub(crate) fn history() -> impl Strategy<Value = History> {
-    let options = (prop::bool::weighted(0.3), prop::bool::weighted(0.3));
+    let filter = prop_oneof![
+        3 => Just(Filter::all()),
+        1 => Just(Filter::new().mark(1)),
+        1 => Just(Filter::new().tcp_state(TcpState(1))),
+    ];
+    let options = (filter, prop::bool::weighted(0.3));
     (vec(step(), 0..120), 1..20_usize, 1..6_usize, vec(any::<Index>(), 0..4), 0..3_usize, options).prop_map(
-        |(steps, capacity, part, duplicates, late, (filtered, reliable))| History {
+        |(steps, capacity, part, duplicates, late, (filter, reliable))| History {
             steps,
             capacity,
             part,
             duplicates,
             late,
-            filtered,
+            filter,
             reliable,
         },
     )

@@ -113,7 +113,7 @@ impl Listener {
     /// Each change fits what was told before, and is not older; what the mirror holds is what was told, or newer.
     fn replay(&mut self, kernel: &Kernel) -> Result<(), TestCaseError> {
         while let Some(change) = self.mirror.next_change() {
-            let place = place_of(change.flow());
+            let place = place_of(change.flow().expect("a flow"));
             if let Change::Ended { flow, .. } = &change {
                 self.ended.push((place, version_of(flow)));
                 continue;
@@ -121,7 +121,7 @@ impl Listener {
             self.is_newer(place, &change, kernel)?;
             match change {
                 Change::Inserted { flow, .. } => {
-                    prop_assert!(self.told.insert(place, *flow).is_none(), "inserted twice")
+                    prop_assert!(self.told.insert(place, *flow).is_none(), "inserted twice");
                 }
                 Change::Changed { before, after, .. } => {
                     prop_assert_ne!(telling(&before), telling(&after));
@@ -152,7 +152,7 @@ impl Listener {
 
     /// What is told of a place never falls, and is what the kernel had there.
     fn is_newer(&mut self, place: u16, change: &Change, kernel: &Kernel) -> Result<(), TestCaseError> {
-        let flow = change.flow();
+        let flow = change.flow().expect("a flow");
         let version = version_of(flow);
         let floor = self.floor.entry(place).or_default();
         let past = kernel.past.get(&place).expect("a place that had a flow");

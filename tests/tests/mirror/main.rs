@@ -2,6 +2,7 @@
 //! heard of, the mirror ends up with the table, and its changes tell how.
 
 mod by_hand;
+mod expectations;
 mod history;
 mod kernel;
 mod listener;
@@ -18,8 +19,8 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 fn run(history: &History) -> Result<(), TestCaseError> {
-    let filter = if history.filtered { Filter::new().mark(1) } else { Filter::all() };
-    let mut listener = Listener::new(&filter, history);
+    let filter = &history.filter;
+    let mut listener = Listener::new(filter, history);
     let mut kernel = Kernel::new(history);
     let mut created = BTreeMap::<u16, usize>::new();
     let mut silent = false;
@@ -81,7 +82,7 @@ fn run(history: &History) -> Result<(), TestCaseError> {
     prop_assert_eq!(usize::try_from(stats.missed).ok(), Some(listener.missed.len()));
 
     // If the kernel delivers every end, each is told once.
-    if history.reliable && !history.filtered {
+    if history.reliable && filter.is_all() {
         let mut told = listener.ended.clone();
         told.sort_unstable();
         kernel.ended.sort_unstable();
@@ -135,12 +136,11 @@ fn the_mirror_becomes_the_table_where_it_once_did_not() {
         Work { events: 5 },
         destroyed(5),
     ];
-    let histories = [(ceases_to_match.to_vec(), true), (ends_unknown.to_vec(), false)];
-    for (steps, filtered) in histories {
+    let histories = [(ceases_to_match.to_vec(), Filter::new().mark(1)), (ends_unknown.to_vec(), Filter::all())];
+    for (steps, filter) in histories {
         for (capacity, part) in (1..6).flat_map(|capacity| (1..5).map(move |part| (capacity, part))) {
-            let steps = steps.clone();
-            run(&History { steps, capacity, part, duplicates: Vec::new(), late: 0, filtered, reliable: false })
-                .unwrap();
+            let (steps, filter) = (steps.clone(), filter.clone());
+            run(&History { steps, capacity, part, duplicates: Vec::new(), late: 0, filter, reliable: false }).unwrap();
         }
     }
 }

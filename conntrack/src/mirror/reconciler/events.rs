@@ -17,10 +17,13 @@ impl Reconciler {
             Event::New(flow, origin) => self.on_flow_event(flow, origin, Self::on_new),
             Event::Update(flow, origin) => self.on_flow_event(flow, origin, Self::on_update),
             Event::Destroy(flow, origin) => self.on_flow_event(flow, origin, Self::on_destroy),
+            Event::ExpectNew(expect, origin) => self.on_expect_new(&expect, origin),
+            Event::ExpectDestroy(expect, origin) => self.on_expect_destroy(&expect, origin),
             Event::Overrun { lost } => {
                 self.stats.overruns += 1;
                 self.stats.lost += u64::from(lost);
-                self.pace.lost();
+                self.on_loss();
+                self.ends_may_be_late();
             }
             _ => {}
         }
@@ -31,7 +34,15 @@ impl Reconciler {
         self.is_drained = false;
         self.now.events += 1;
         self.stats.undecodable += 1;
+        self.on_loss();
+    }
+
+    /// Some event is missing, about any flow or expectation.
+    fn on_loss(&mut self) {
         self.pace.lost();
+        if let Some(expectations) = &mut self.expectations {
+            expectations.on_loss();
+        }
     }
 
     /// Notes that the queue of events is empty: all that has happened before has been told, or an overrun will be.
@@ -39,6 +50,7 @@ impl Reconciler {
         self.now.drains += 1;
         self.is_drained = true;
         self.vacated.clear();
+        self.ends_are_in_time();
     }
 
     fn on_flow_event(&mut self, event: Flow, origin: Origin, take: impl FnOnce(&mut Self, Place, Flow, Origin)) {
@@ -74,11 +86,11 @@ impl Reconciler {
     }
 
     fn on_destroy(&mut self, place: Place, event: Flow, origin: Origin) {
-        let (now, capacity) = (self.now, self.capacity);
+        let (now, capacity, may_be_late) = (self.now, self.capacity, self.may_ends_be_late());
         let Some(entry) = self.table.at_mut(&place).filter(|entry| merge::is_same(&entry.flow, &event)) else {
             return self.on_unknown_end(event, origin);
         };
-        if entry.known.is_uncertain(now, capacity) {
+        if may_be_late || entry.known.is_uncertain(now, capacity) {
             let earlier = entry.known.doubt_end(now, event, origin);
             self.ask(place);
             if let Some((event, origin)) = earlier {
@@ -123,7 +135,7 @@ impl Reconciler {
         match self.filter.matches_event(&event) {
             Some(false) => {}
             Some(true) if !may_be_old => {
-                let known = Knowledge { event: self.now, ..Knowledge::default() };
+                let known = Knowledge { born: self.now.events, event: self.now, ..Knowledge::default() };
                 self.insert(Entry { flow: merge::first(event), known }, Some(origin));
             }
             _ => self.ask_for_unknown(place),

@@ -10,7 +10,8 @@ use super::{Moment, Place, Reconciler, merge};
 use crate::mirror::Removal;
 use crate::mirror::table::{Entry, Knowledge};
 
-/// The most flows of a dump that are asked for because another flow was at their place. More are taken as the dump has them.
+/// A flow that a dump finds at another flow's place is asked for, but only while there is room for so many more questions.
+/// Otherwise it replaces the other one at once.
 const REPLACED: usize = 2048;
 
 /// A dump that is under way.
@@ -54,6 +55,9 @@ impl Reconciler {
     /// Notes that a dump is being started and its first part received, after the last event that was taken.
     pub fn on_dump_start(&mut self, now: Instant) {
         self.pace.started(now);
+        if let Some(expectations) = &mut self.expectations {
+            expectations.compare();
+        }
         self.looks += 1;
         self.dump = Some(Dump {
             number: self.looks,
@@ -79,7 +83,8 @@ impl Reconciler {
     pub fn on_dump_row(&mut self, flow: Flow) {
         let Some(dump) = &self.dump else { return };
         let look = Look { number: dump.number, moment: dump.before, is_answer: false };
-        if self.filter.matches(&flow) {
+        // A flow that is dying counts as missing: it is asked for after the dump, if it has not ended by then.
+        if self.filter.matches(&flow) && !flow.status.contains(Status::DYING) {
             self.on_look(flow, look);
         }
     }
@@ -106,9 +111,11 @@ impl Reconciler {
         let mut unclear: Vec<Place> = dump.unknown.into_iter().filter(|place| self.table.at(place).is_none()).collect();
         let mut gone = Vec::new();
         for Entry { flow, known } in self.table.iter() {
-            if known.doubt.is_some() {
+            let is_missing = known.seen < dump.number && known.born <= dump.start.events;
+            // An event since the dump began tells that the flow was there, and not all of what it is.
+            if known.doubt.is_some() || (is_missing && known.event.events > dump.start.events) {
                 unclear.push(Place::of_orig(flow));
-            } else if known.seen < dump.number && known.event.events <= dump.start.events {
+            } else if is_missing {
                 gone.push(Suspect::new(flow, dump.number, self.now));
             }
         }
@@ -132,8 +139,10 @@ impl Reconciler {
         let flow = flow.filter(|flow| Place::of_orig(flow) == place);
         let known = self.table.at(&place).map(|entry| &entry.flow);
         match (flow, known) {
-            (Some(flow), Some(known)) if flow.status.contains(Status::DYING) && merge::is_same(known, &flow) => {
-                self.ask(place);
+            (Some(flow), known) if flow.status.contains(Status::DYING) => {
+                if known.is_some() {
+                    self.ask(place);
+                }
             }
             (Some(flow), _) if self.filter.matches(&flow) => self.on_look(flow, look),
             (Some(flow), Some(known)) => {
@@ -168,26 +177,17 @@ impl Reconciler {
     /// A flow that a look has found.
     fn on_look(&mut self, flow: Flow, look: Look) {
         let place = Place::of_orig(&flow);
-        let is_dying = flow.status.contains(Status::DYING);
-        let Some(entry) = self.table.at_mut(&place) else {
-            if !is_dying {
-                self.on_look_unknown(place, flow, look);
-            }
-            return;
-        };
+        let Some(entry) = self.table.at_mut(&place) else { return self.on_look_unknown(place, flow, look) };
         let is_same = merge::is_same(&entry.flow, &flow);
         if is_same {
             entry.known.seen = look.number;
-        }
-        if is_dying {
-            return;
         }
         let event = entry.known.event;
         if event.events > look.moment.events {
             // Unless the event is certain to be newer.
             if look.moment.may_be_behind(event, self.capacity) {
                 if is_same && !merge::differs(&entry.flow, &flow) {
-                    merge::completed(&mut entry.flow, flow);
+                    merge::completed(&mut entry.flow, &flow);
                 } else {
                     self.ask(place);
                 }

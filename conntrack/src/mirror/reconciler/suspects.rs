@@ -16,6 +16,8 @@ pub(super) struct Suspect {
     pub(super) id: FlowId,
     /// The look that did not find it.
     look: u64,
+    /// The events that were taken before the look.
+    since: u64,
     /// The moment since which the queue has to be found empty.
     pub(super) moment: Moment,
     /// It is not among the flows whose end the kernel has yet to deliver.
@@ -24,7 +26,7 @@ pub(super) struct Suspect {
 
 impl Suspect {
     pub(super) fn new(flow: &Flow, look: u64, moment: Moment) -> Self {
-        Self { place: Place::of_orig(flow), id: flow.id, look, moment, is_delivered: false }
+        Self { place: Place::of_orig(flow), id: flow.id, look, since: moment.events, moment, is_delivered: false }
     }
 
     pub(super) fn place(&self) -> Place {
@@ -44,7 +46,7 @@ impl Reconciler {
                     return;
                 }
                 // An event since then tells that there is a flow, or was.
-                let since = suspect.moment.events;
+                let since = suspect.since;
                 let is_told = |doubt: &Doubt| doubt.last > since && !doubt.is_end;
                 if entry.known.event.events > since || entry.known.doubt.as_deref().is_some_and(is_told) {
                     self.ask(suspect.place);

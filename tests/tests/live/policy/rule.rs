@@ -1,7 +1,7 @@
 //! A rule that gives flows a policy: target `CT` of `x_tables`, which `nf_tables` takes in its compatibility layer
 //! (`include/uapi/linux/netfilter/nf_tables_compat.h`, `xt_CT.h`), declared as a program would declare it.
 
-use conntrack::netlink::{Messages, NLM_F_ACK, NLM_F_CREATE, Request};
+use conntrack::netlink::{Messages, NLM_F_CREATE, Request};
 use conntrack::sandbox::nftables::{Chain, Hook, Table};
 use conntrack::sandbox::{Failure, Sandbox};
 use conntrack::{Decode, Encode, Errno, Family, NoAttributes, Protocol};
@@ -100,7 +100,7 @@ pub(super) fn give(policy: &str) -> Result<(), Failure> {
 /// A request to create something for IPv4.
 fn new<'a, T: Encode + Decode>(what: &'static str, number: u8, attributes: &'a T) -> Request<'a> {
     let request = Request::new(what, NFNL_SUBSYS_NFTABLES, number, attributes);
-    request.family(Family::IPV4).flags(NLM_F_CREATE | NLM_F_ACK)
+    request.family(Family::IPV4).flags(NLM_F_CREATE)
 }
 
 fn load(policy: &str) -> Result<Errno, Failure> {
@@ -114,7 +114,11 @@ fn load(policy: &str) -> Result<Errno, Failure> {
     let new_chain = Chain { table: table(), name: chain(), hook: Some(OUTPUT), kind: Some("filter".to_owned()) };
     let compat = Compat { protocol: Protocol::UDP.0.into(), flags: 0 };
     let new_rule = Rule { table: table(), chain: chain(), expressions, compat };
-    let edge = |number| Request::new("a batch", 0, number, &NoAttributes {}).res_id(NFNL_SUBSYS_NFTABLES.into());
+    let edge = |number| {
+        let request = Request::new("a batch", 0, number, &NoAttributes {}).res_id(NFNL_SUBSYS_NFTABLES.into());
+        // Some kernels acknowledge the edges, too.
+        request.without_ack()
+    };
     let mut datagram = Vec::new();
     let requests = [
         edge(NFNL_MSG_BATCH_BEGIN),
