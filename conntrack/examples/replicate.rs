@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use common::lines::Lines;
 use common::traffic::Traffic;
 use common::{Common, Output, Selection, note};
 use conntrack::sandbox::{Failure, Namespace, Sandbox};
@@ -36,6 +37,9 @@ struct Args {
     /// How often to refresh timeouts, which no event tells of
     #[arg(long, value_name = "SECONDS", default_value_t = 20)]
     refresh: u64,
+    /// Room for lines that wait to be written. If there is none, lines are dropped, and a line says how many
+    #[arg(long, value_name = "LINES", default_value_t = 100_000)]
+    queue: usize,
     /// End after that long
     #[arg(long = "for", value_name = "SECONDS")]
     duration: Option<u64>,
@@ -65,7 +69,7 @@ fn replicate(args: &Args, output: Output, sandbox: Option<&Sandbox>) -> Result<(
         }
         None => None,
     };
-    let mut replica = Replica { there: there.open()?, output, refused: 0 };
+    let mut replica = Replica { there: there.open()?, lines: Lines::start(output, args.queue)?, refused: 0 };
 
     let mut mirror = Mirror::builder().filter(&filter).check_every(Duration::from_secs(args.refresh)).start()?;
     if args.exact {
@@ -91,13 +95,15 @@ fn replicate(args: &Args, output: Output, sandbox: Option<&Sandbox>) -> Result<(
     if let Some(script) = script {
         script.join().map_err(|_| "the changes panicked")??;
     }
-    replica.report(&mirror, &filter)
+    replica.report(&mirror, &filter)?;
+    Ok(replica.lines.finish()?)
 }
 
 /// The other namespace.
 struct Replica {
     there: Conntrack,
-    output: Output,
+    /// Not written by the thread that replicates: the standby is kept up to date even if nobody reads the output.
+    lines: Lines,
     refused: u64,
 }
 
@@ -120,7 +126,7 @@ impl Replica {
                 Change::Removed { .. } => ('-', "deleted"),
                 _ => ('~', "changed"),
             };
-            self.output.line(format_args!("{sign} {flow}"), &Line { event, flow })?;
+            self.lines.line(format_args!("{sign} {flow}"), &Line { event, flow })?;
             failed.extend(refused(result)?.map(|_| without_id(flow)));
         }
         self.repair(mirror, failed)
@@ -156,7 +162,6 @@ impl Replica {
                 note(format_args!("{}: {flow}", Report(&error)));
             }
         }
-        self.output.flush()?;
         Ok(())
     }
 

@@ -29,7 +29,7 @@ fn answers_come_under_another_number() {
 #[test]
 fn requests_have_the_attributes_of_each_of_their_declarations() {
     let declares = |kind, flags, number| {
-        Message::of(kind).unwrap().request(flags).unwrap().attribute(number).map(|attribute| attribute.kernel)
+        Message::of(kind).unwrap().request_with(flags).unwrap().attribute(number).map(|attribute| attribute.kernel)
     };
     assert_eq!(declares(0x0100, 0, 6), Some("CTA_NAT_SRC"));
     assert_eq!(declares(0x0100, 0, 12), Some("CTA_ID"));
