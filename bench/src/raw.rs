@@ -3,6 +3,8 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
+use conntrack::codec::Layout;
+use conntrack::header::{HEADERS, NfGenMsg, NlMsgErr, NlMsgHdr};
 use rustix::net::netlink::{self, SocketAddrNetlink};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
 
@@ -62,7 +64,7 @@ impl Raw {
     /// Dumps the flows of a family, 0 for all, and hands each datagram to `on_datagram`, which says whether to go on.
     pub(crate) fn dump(&mut self, family: u8, mut on_datagram: impl FnMut(&[u8]) -> bool) -> io::Result<()> {
         // IPCTNL_MSG_CT_GET of NFNL_SUBSYS_CTNETLINK
-        self.send(&message(0x0101, DUMP, family, &[]))?;
+        self.send(&message(0x0101, DUMP, family)?)?;
         loop {
             let datagram = self.receive()?;
             // Both come in a datagram of their own.
@@ -80,35 +82,32 @@ impl Raw {
     /// Waits for the answer to a datagram of which only the last message asks for one.
     pub(crate) fn acknowledged(&mut self) -> io::Result<()> {
         let answer = self.receive()?;
-        match answer.get(16..).and_then(<[u8]>::first_chunk).map(|errno| i32::from_ne_bytes(*errno)) {
-            Some(0) => Ok(()),
-            Some(errno) => Err(io::Error::from_raw_os_error(-errno)),
-            None => Err(io::ErrorKind::UnexpectedEof.into()),
+        match NlMsgErr::read(answer.get(NlMsgHdr::SIZE..).unwrap_or_default()) {
+            Ok(NlMsgErr { error: 0, .. }) => Ok(()),
+            Ok(NlMsgErr { error, .. }) => Err(io::Error::from_raw_os_error(-error)),
+            Err(_) => Err(io::ErrorKind::UnexpectedEof.into()),
         }
     }
 }
 
-/// A message: `struct nlmsghdr`, `struct nfgenmsg`, attributes.
-fn message(kind: u16, flags: u16, family: u8, attributes: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(20 + attributes.len()).unwrap_or(u32::MAX);
-    let mut message = length.to_ne_bytes().to_vec();
-    message.extend(kind.to_ne_bytes());
-    message.extend(flags.to_ne_bytes());
-    message.extend([1_u32.to_ne_bytes(), [0; 4]].concat());
-    message.extend([family, 0, 0, 0]);
-    message.extend(attributes);
-    message
+/// A message without attributes.
+fn message(kind: u16, flags: u16, family: u8) -> io::Result<Vec<u8>> {
+    let mut message = Vec::new();
+    let len = u32::try_from(HEADERS).map_err(io::Error::other)?;
+    NlMsgHdr { len, kind, flags, seq: 1, pid: 0 }.append_to(&mut message).map_err(io::Error::other)?;
+    NfGenMsg { family, ..NfGenMsg::default() }.append_to(&mut message).map_err(io::Error::other)?;
+    Ok(message)
 }
 
 /// The type of the first message of a datagram.
 fn kind(datagram: &[u8]) -> Option<u16> {
-    datagram.get(4..)?.first_chunk().map(|kind| u16::from_ne_bytes(*kind))
+    NlMsgHdr::read(datagram).ok().map(|header| header.kind)
 }
 
 /// The messages of a datagram, each with its headers. Nothing is checked: it is the kernel's.
 pub(crate) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
-        let length = u32::from_ne_bytes(*datagram.first_chunk()?) as usize;
+        let length = NlMsgHdr::read(datagram).ok()?.len as usize;
         let message = datagram.get(..length)?;
         datagram = datagram.get(length.next_multiple_of(4)..).unwrap_or_default();
         Some(message)

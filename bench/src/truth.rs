@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use conntrack::header::HEADERS;
+
 use crate::Outcome;
 use crate::raw::{Raw, messages};
 use crate::sums::{Direction, Sums};
@@ -10,7 +12,7 @@ use crate::sums::{Direction, Sums};
 pub(crate) fn of_table() -> Outcome<Sums> {
     let mut sums = Sums::default();
     Raw::open(0)?.dump(0, |datagram| {
-        messages(datagram).for_each(|message| add(&mut sums, &message[20..]));
+        messages(datagram).for_each(|message| add(&mut sums, &message[HEADERS..]));
         true
     })?;
     Ok(sums)

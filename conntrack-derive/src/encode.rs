@@ -1,6 +1,6 @@
 //! The model to an `Encode` impl.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 
 use syn::Type;
@@ -8,13 +8,13 @@ use syn::ext::IdentExt;
 
 use crate::model::{AlternativeKind, Container, Direction, Kind, Member, Role};
 use crate::numbers::sent;
-use crate::tokens::{at, element, scope};
+use crate::tokens::{at, element, layout_functions, scope};
 
 pub(crate) fn expand(container: &Container) -> TokenStream {
     let ident = &container.ident;
     let body = match &container.kind {
         Kind::Transparent(ty) => return scope(container, &transparent(container, ty)),
-        Kind::Layout => return scope(container, &layout(container)),
+        Kind::Layout(span) => return scope(container, &layout(container, *span)),
         Kind::Nest(members) => members
             .iter()
             .map(|member| {
@@ -157,14 +157,24 @@ fn transparent(container: &Container, ty: &Type) -> TokenStream {
     }
 }
 
-fn layout(container: &Container) -> TokenStream {
+fn layout(container: &Container, span: Span) -> TokenStream {
     let ident = &container.ident;
+    let functions = layout_functions(ident, span);
     quote! {
+        #functions
+
         #[automatically_derived]
         impl __nla::EncodePayload for #ident {
             #[inline]
             fn encode_payload(&self, __writer: &mut __nla::Writer<'_>) {
-                __nla::encode_layout(self, __writer);
+                (__LAYOUT.append)(self, __writer);
+            }
+            #[inline(always)]
+            fn encode_attribute(&self, __number: u16, __writer: &mut __nla::Writer<'_>) {
+                __writer.attribute_of_size::<{ __LAYOUT.size }, { __LAYOUT.space }>(
+                    __number,
+                    |__payload| (__LAYOUT.write)(self, __payload),
+                );
             }
         }
     }

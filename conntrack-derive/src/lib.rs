@@ -56,13 +56,14 @@
 //! | written | means |
 //! |---|---|
 //! | `#[nla(transparent)]` | a tuple struct of one payload is that payload |
-//! | `#[nla(layout)]` | a C struct that derives `zerocopy`'s `FromBytes`, `IntoBytes` and `Immutable`: it is copied |
+//! | `#[nla(layout)]` | a C struct, which derives `DekuRead`, `DekuWrite` and `DekuSize` of the crate `deku` and says its byte order: `#[deku(endian = "big")]` |
 //! | `#[nla(pad(CONST))]` | an attribute that only aligns the next one |
 //! | `#[nla(crate = path)]` | where `conntrack` or `conntrack-spec` is, if not at `::conntrack` |
 
 #![forbid(unsafe_code)]
 
 mod attr;
+mod byte_order;
 mod check;
 mod ctxt;
 mod decode;

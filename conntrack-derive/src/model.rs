@@ -7,6 +7,7 @@ use syn::spanned::Spanned;
 use syn::{Data, DeriveInput, Field, Fields, Ident, Index, LitStr, Path, Type, Variant, parse_quote};
 
 use crate::attr::{ContainerAttr, FieldAttr, doc};
+use crate::byte_order::byte_orders_are_said;
 use crate::ctxt::Ctxt;
 
 /// The struct or enum that derives.
@@ -27,7 +28,7 @@ pub(crate) enum Kind {
     /// A payload in a new type.
     Transparent(Box<Type>),
     /// A C struct that is in memory as it is on the wire.
-    Layout,
+    Layout(Span),
 }
 
 /// A field that declares something.
@@ -113,18 +114,19 @@ impl Container {
             ctxt.error(&input.generics, "a struct of attributes cannot be generic: its layout is the kernel's");
         }
         let kind = match (&input.data, attr.transparent, attr.layout) {
-            (_, Some(span), Some(_)) => {
+            (_, Some(span), Some(layout)) => {
                 ctxt.push(syn::Error::new(span, "either `transparent` or `layout`"));
-                Kind::Layout
+                Kind::Layout(layout)
             }
             (Data::Struct(data), Some(span), None) => transparent(ctxt, span, &data.fields),
-            (Data::Struct(data), None, Some(_)) => {
+            (Data::Struct(data), None, Some(span)) => {
                 silent(
                     ctxt,
                     &data.fields,
-                    "the fields of a `layout` struct are copied as they are and name no attribute",
+                    "the fields of a `layout` struct are in its payload and name no attribute",
                 );
-                Kind::Layout
+                byte_orders_are_said(ctxt, &input.attrs, &data.fields);
+                Kind::Layout(span)
             }
             (Data::Struct(data), None, None) => {
                 Kind::Nest(data.fields.iter().enumerate().filter_map(|f| member(ctxt, &mut locals, f)).collect())
@@ -147,7 +149,7 @@ impl Container {
                 Kind::Choice(Vec::new())
             }
         };
-        if let (Kind::Transparent(_) | Kind::Layout, Some(pad)) = (&kind, attr.pads.first()) {
+        if let (Kind::Transparent(_) | Kind::Layout(_), Some(pad)) = (&kind, attr.pads.first()) {
             ctxt.error(pad, "`pad` is for a struct or an enum of attributes, and this one is a payload");
         }
         Self {
@@ -164,7 +166,7 @@ fn transparent(ctxt: &Ctxt, span: Span, fields: &Fields) -> Kind {
     let mut iter = fields.iter();
     let (Fields::Unnamed(_), Some(field), None) = (fields, iter.next(), iter.next()) else {
         ctxt.push(syn::Error::new(span, "`transparent` is for a tuple struct with one field: `struct Mine(u32);`"));
-        return Kind::Layout;
+        return Kind::Layout(span);
     };
     silent(ctxt, fields, "the field of a `transparent` struct is the payload itself and names no attribute");
     Kind::Transparent(Box::new(field.ty.clone()))
@@ -321,7 +323,7 @@ impl Kind {
                     _ => Vec::new(),
                 })
                 .collect(),
-            Self::Transparent(_) | Self::Layout => Vec::new(),
+            Self::Transparent(_) | Self::Layout(_) => Vec::new(),
         }
     }
 

@@ -16,7 +16,7 @@ pub(crate) fn schema(container: &Container) -> TokenStream {
     let keeps_undeclared = match &container.kind {
         Kind::Nest(members) => members.iter().any(|member| matches!(member.role, Role::Rest)),
         Kind::Choice(alternatives) => alternatives.iter().any(|one| matches!(one.kind, AlternativeKind::Other(_))),
-        Kind::Transparent(_) | Kind::Layout => false,
+        Kind::Transparent(_) | Kind::Layout(_) => false,
     };
     let mut entries: Vec<TokenStream> = match &container.kind {
         Kind::Nest(members) => members.iter().flat_map(|member| member_entries(member, "")).collect(),
@@ -42,7 +42,7 @@ pub(crate) fn schema(container: &Container) -> TokenStream {
                 AlternativeKind::Other(_) => Vec::new(),
             })
             .collect(),
-        Kind::Transparent(_) | Kind::Layout => Vec::new(),
+        Kind::Transparent(_) | Kind::Layout(_) => Vec::new(),
     };
     entries.extend(
         container.pads.iter().map(|pad| Entry { wire: quote!(__nla::Wire::Padding), ..Entry::new(pad) }.tokens()),

@@ -149,7 +149,7 @@ mod model_of {
                 }
             ))
             .kind,
-            Kind::Layout
+            Kind::Layout(_)
         ));
         let quoted = model(quote!(
             #[nla(crate = "a::b")]

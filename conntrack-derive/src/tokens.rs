@@ -1,6 +1,6 @@
 //! Pieces of code that both halves generate.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Type;
 use syn::spanned::Spanned;
@@ -51,4 +51,15 @@ pub(crate) fn element_value(ty: &Type) -> TokenStream {
 /// The type of each element of a list.
 pub(crate) fn element(ty: &Type) -> TokenStream {
     quote_spanned!(at(ty)=> <#ty as __nla::List>::Element)
+}
+
+/// The constant `__LAYOUT`: the functions of the fixed layout `ident`.
+///
+/// Nothing else says that the type has to be one, and it says so at the word `layout`: one mistake at one place.
+pub(crate) fn layout_functions(ident: &Ident, span: Span) -> TokenStream {
+    let mut there = ident.clone();
+    there.set_span(ident.span().located_at(span));
+    quote! {
+        const __LAYOUT: __nla::LayoutFunctions<#ident> = __nla::layout_functions::<#there>();
+    }
 }

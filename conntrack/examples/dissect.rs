@@ -9,8 +9,20 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use conntrack::codec::Layout;
 use conntrack::dissect::in_host_order;
 use conntrack::dissect_message;
+use conntrack::header::NlMsgHdr;
+use deku::ctx::Endian;
+use deku::no_std_io::Cursor;
+use deku::reader::Reader;
+use deku::{DekuRead, DekuReader, DekuSize};
+use nom::bytes::complete::{tag, take, take_while_m_n};
+use nom::character::complete::{hex_digit1, space0};
+use nom::combinator::map_res;
+use nom::multi::many0;
+use nom::sequence::{preceded, separated_pair};
+use nom::{AsChar, IResult, Parser as _};
 
 /// Explains the netlink messages of netfilter in a file, byte by byte
 ///
@@ -85,8 +97,8 @@ fn run(args: &Args) -> io::Result<()> {
 fn datagrams(content: &[u8]) -> io::Result<Vec<Datagram>> {
     match content {
         // The magic numbers of pcap: microseconds and nanoseconds, in either byte order.
-        [0xd4, 0xc3, 0xb2, 0xa1, ..] | [0x4d, 0x3c, 0xb2, 0xa1, ..] => capture(content, u32::from_le_bytes),
-        [0xa1, 0xb2, 0xc3, 0xd4, ..] | [0xa1, 0xb2, 0x3c, 0x4d, ..] => capture(content, u32::from_be_bytes),
+        [0xd4, 0xc3, 0xb2, 0xa1, ..] | [0x4d, 0x3c, 0xb2, 0xa1, ..] => capture(content, Endian::Little),
+        [0xa1, 0xb2, 0xc3, 0xd4, ..] | [0xa1, 0xb2, 0x3c, 0x4d, ..] => capture(content, Endian::Big),
         [0x0a, 0x0d, 0x0d, 0x0a, ..] => Err(invalid("a pcapng file: convert it with `editcap -F pcap`")),
         _ => match std::str::from_utf8(content) {
             Ok(text) if text.lines().any(|line| line.starts_with(" | ")) => Ok(trace(text)),
@@ -101,8 +113,7 @@ fn datagrams(content: &[u8]) -> io::Result<Vec<Datagram>> {
 
 /// Whether bytes begin with a message of netlink, in either byte order: with its length. It may be cut.
 fn is_message(bytes: &[u8]) -> bool {
-    let length = in_host_order(bytes).first_chunk().map(|length| u32::from_ne_bytes(*length));
-    length.is_some_and(|length| (16..1 << 16).contains(&length))
+    NlMsgHdr::read(&in_host_order(bytes)).is_ok_and(|header| (16..1 << 16).contains(&header.len))
 }
 
 fn invalid(message: impl Into<String>) -> io::Error {
@@ -114,27 +125,36 @@ fn trace(text: &str) -> Vec<Datagram> {
     let mut datagrams: Vec<Datagram> = Vec::new();
     let mut call = "";
     for line in text.lines() {
-        match line.strip_prefix(" | ") {
-            Some(dump) => {
-                // The offset, two blanks, and at most 16 bytes with a blank behind each and one more in the middle.
-                let digits = dump.split_once(' ').map_or("", |(_, rest)| rest.get(1..49).unwrap_or_default());
-                if dump.trim_start_matches('0').starts_with(' ') {
+        match dump(line) {
+            Ok((_, (offset, bytes))) => {
+                if offset == 0 {
                     datagrams.push(Datagram { about: call.to_owned(), bytes: Vec::new() });
                 }
                 if let Some(datagram) = datagrams.last_mut() {
-                    datagram
-                        .bytes
-                        .extend(digits.split_whitespace().filter_map(|pair| u8::from_str_radix(pair, 16).ok()));
+                    datagram.bytes.extend(bytes);
                 }
             }
             // Between a call and its bytes, strace counts the buffers.
-            None if line.starts_with(" * ") => {}
-            None => call = line,
+            Err(_) if line.starts_with(" * ") => {}
+            Err(_) => call = line,
         }
     }
-    // Other sockets are traced too, and a message is 16 bytes at least.
-    datagrams.retain(|datagram| datagram.bytes.len() >= 16);
+    // Other sockets are traced too.
+    datagrams.retain(|datagram| datagram.bytes.len() >= NlMsgHdr::SIZE);
     datagrams
+}
+
+/// Parses ` | 00010  00 00 00 00                                       ....             |`: an offset, and the bytes in a
+/// column of 49 characters.
+fn dump(line: &str) -> IResult<&str, (u64, Vec<u8>)> {
+    let offset = map_res(hex_digit1, |digits| u64::from_str_radix(digits, 16));
+    let bytes = take(49_usize).and_then(many0(preceded(space0, byte)));
+    preceded(tag(" | "), separated_pair(offset, tag(" "), bytes)).parse_complete(line)
+}
+
+/// Parses two hex digits.
+fn byte(input: &str) -> IResult<&str, u8> {
+    map_res(take_while_m_n(2, 2, AsChar::is_hex_digit), |digits| u8::from_str_radix(digits, 16)).parse_complete(input)
 }
 
 /// Hex digits, with blanks wherever one likes; `#` begins a comment, an empty line the next datagram.
@@ -160,30 +180,65 @@ fn hex(text: &str) -> io::Result<Vec<Datagram>> {
     Ok(datagrams)
 }
 
-/// A capture of tcpdump: a header of 24 bytes; for each packet one of 16; for each netlink packet one more of 16, which
-/// ends with the netlink protocol.
-fn capture(content: &[u8], number: fn([u8; 4]) -> u32) -> io::Result<Vec<Datagram>> {
-    const LINKTYPE_NETLINK: u32 = 253;
-    const NETLINK_NETFILTER: u8 = 12;
+/// The header of a file of tcpdump (pcap).
+#[derive(DekuRead, DekuSize)]
+#[deku(endian = "endian", ctx = "endian: Endian")]
+struct FileHeader {
+    _magic: u32,
+    _version: (u16, u16),
+    _zone: i32,
+    _accuracy: u32,
+    _longest: u32,
+    link: u32,
+}
 
+/// What is in front of each packet.
+#[derive(DekuRead, DekuSize)]
+#[deku(endian = "endian", ctx = "endian: Endian")]
+struct PacketHeader {
+    seconds: u32,
+    _fraction: u32,
+    length: u32,
+    _whole_length: u32,
+}
+
+/// `LINKTYPE_NETLINK`: what is in front of each netlink message, in network byte order.
+#[derive(DekuRead, DekuSize)]
+#[deku(endian = "big")]
+struct CookedHeader {
+    _direction: u16,
+    _hardware: u16,
+    _unused: [u8; 10],
+    protocol: u16,
+}
+
+/// Splits a header off the front of a capture.
+fn split<'a, T: DekuReader<'a, C> + DekuSize, C>(bytes: &'a [u8], order: C) -> io::Result<(T, &'a [u8])> {
     let short = || invalid("the capture is cut short");
-    let number = |bytes: &[u8], at: usize| bytes.get(at..).and_then(<[u8]>::first_chunk).map(|bytes| number(*bytes));
-    let link = number(content, 20).ok_or_else(short)?;
+    let (header, rest) = T::SIZE_BYTES.and_then(|size| bytes.split_at_checked(size)).ok_or_else(short)?;
+    let header = T::from_reader_with_ctx(&mut Reader::new(Cursor::new(header)), order);
+    Ok((header.map_err(|_| short())?, rest))
+}
+
+/// A capture of tcpdump, whose numbers are in the byte order of the machine that wrote it.
+fn capture(content: &[u8], order: Endian) -> io::Result<Vec<Datagram>> {
+    const LINKTYPE_NETLINK: u32 = 253;
+    const NETLINK_NETFILTER: u16 = 12;
+
+    let (FileHeader { link, .. }, mut rest) = split(content, order)?;
     if link & 0xffff != LINKTYPE_NETLINK {
         return Err(invalid(format!("a capture of link type {link}, expected netlink's, {LINKTYPE_NETLINK}")));
     }
-    let mut rest = content.get(24..).ok_or_else(short)?;
     let mut datagrams = Vec::new();
     while !rest.is_empty() {
-        let (seconds, length) = number(rest, 0).zip(number(rest, 8)).ok_or_else(short)?;
-        let end = 16_usize.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
-        let packet = rest.get(16..end).ok_or_else(short)?;
-        if let Some((header, message)) = packet.split_first_chunk::<16>()
-            && header.ends_with(&[0, NETLINK_NETFILTER])
-        {
+        let (PacketHeader { seconds, length, .. }, packets) = split(rest, order)?;
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let (packet, after) = packets.split_at_checked(length).ok_or_else(|| invalid("the capture is cut short"))?;
+        // A packet that was captured without its whole header says nothing.
+        if let Ok((CookedHeader { protocol: NETLINK_NETFILTER, .. }, message)) = split(packet, ()) {
             datagrams.push(Datagram { about: format!("at {seconds}"), bytes: message.to_vec() });
         }
-        rest = rest.get(end..).unwrap_or_default();
+        rest = after;
     }
     Ok(datagrams)
 }

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::Arc;
 
-use conntrack_spec::codec::{self, Mode, align};
+use conntrack_spec::codec::{self, Layout, Mode, align};
 use conntrack_spec::header::{HEADERS, NfGenMsg, NlMsgHdr};
 use conntrack_spec::{Decode, Flow};
 
@@ -148,9 +148,9 @@ struct RawDump {
     subject: Subject,
     /// What is left of the datagram in the channel's buffer.
     unread: Range<usize>,
-    /// Type, flags, sequence number and port id of a reply, as bytes. All replies of a dump have the same, so that
+    /// The header of the last reply that was taken apart. All replies of a dump have the same but for the length, so
     /// those after the first are recognised by one comparison.
-    usual: [u8; 12],
+    usual: NlMsgHdr,
 }
 
 impl RawDump {
@@ -165,7 +165,7 @@ impl RawDump {
             exchange,
             subject: request.subject,
             unread,
-            usual: [0; 12],
+            usual: NlMsgHdr::default(),
         };
         if let Some(first) = raw.classify()? {
             raw.usual = first;
@@ -192,14 +192,13 @@ impl RawDump {
         loop {
             let Some(channel) = &self.channel else { return Ok(None) };
             let left = channel.incoming(&self.unread);
-            match left.first_chunk::<16>() {
-                Some([l0, l1, l2, l3, usual @ ..]) if *usual == self.usual => {
-                    let length = u32::from_ne_bytes([*l0, *l1, *l2, *l3]);
+            match NlMsgHdr::read(left) {
+                Ok(header) if header == (NlMsgHdr { len: header.len, ..self.usual }) => {
                     // One that is longer than what is there would be read without its end.
-                    if (HEADERS..=left.len()).contains(&(length as usize)) {
-                        return Ok(Some(self.consume(length)));
+                    if (HEADERS..=left.len()).contains(&(header.len as usize)) {
+                        return Ok(Some(self.consume(header.len)));
                     }
-                    self.advance_malformed(length)?;
+                    self.advance_malformed(header.len)?;
                 }
                 _ if left.is_empty() => return Ok(None),
                 _ => self.advance_unusual()?,
@@ -263,7 +262,7 @@ impl RawDump {
 
     /// Looks at the message at the front. A reply stays there, and what marks it is returned; anything else is dealt
     /// with.
-    fn classify(&mut self) -> Result<Option<[u8; 12]>, Error> {
+    fn classify(&mut self) -> Result<Option<NlMsgHdr>, Error> {
         let Some(channel) = &self.channel else { return Ok(None) };
         let bytes = channel.incoming(&self.unread);
         if bytes.is_empty() {
@@ -271,7 +270,7 @@ impl RawDump {
         }
         let (message, _) = Message::split(bytes)?;
         match self.exchange.take(message)? {
-            Answer::Reply(_) => Ok(bytes.get(4..).and_then(<[u8]>::first_chunk).copied()),
+            Answer::Reply(reply) => Ok(Some(reply.header)),
             Answer::Unrelated => {
                 self.consume(message.header.len);
                 Ok(None)

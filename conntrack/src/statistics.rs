@@ -55,7 +55,7 @@ impl Conntrack {
     fn per_cpu<T: Decode>(&self, request: &Request<'_>) -> Result<Vec<PerCpu<T>>, Error> {
         let mut all = Vec::new();
         self.requests().request(request, |reply| {
-            all.push(PerCpu { cpu: reply.nfgenmsg()?.res_id.get(), stats: reply.decode()? });
+            all.push(PerCpu { cpu: reply.nfgenmsg()?.res_id, stats: reply.decode()? });
             Ok(())
         })?;
         Ok(all)

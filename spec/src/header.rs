@@ -1,13 +1,17 @@
 //! The fixed layouts in front of the attributes (`include/uapi/linux/netlink.h`, `linux/netfilter/nfnetlink.h`).
 //!
-//! Each is the kernel's C struct, byte for byte: `zerocopy` reads and writes it as a copy.
+//! Each declares a C struct of the kernel for `deku`, field by field. [`Layout`] reads one from a message, appends it to
+//! one and changes it there. Those in host byte order can be read in the other one, too: by `deku`, with an `Endian` as
+//! context.
 
-use zerocopy::big_endian::U16;
-use zerocopy::{FromBytes, Immutable, IntoBytes};
+use deku::ctx::Endian;
+use deku::{DekuRead, DekuSize, DekuWrite};
+
+use crate::codec::{Layout, NATIVE};
 
 /// `struct nlmsghdr`, in host byte order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, DekuRead, DekuWrite, DekuSize)]
+#[deku(endian = "endian", ctx = "endian: Endian", ctx_default = "NATIVE")]
 pub struct NlMsgHdr {
     /// Bytes of the whole message, this header included.
     pub len: u32,
@@ -23,39 +27,41 @@ pub struct NlMsgHdr {
 
 impl NlMsgHdr {
     /// Its length in bytes.
-    pub const SIZE: usize = size_of::<Self>();
+    pub const SIZE: usize = <Self as Layout>::SIZE;
 }
 
-/// `struct nfgenmsg`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
+/// `struct nfgenmsg`, in network byte order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, DekuRead, DekuWrite, DekuSize)]
+#[deku(endian = "big")]
 pub struct NfGenMsg {
     /// `nfgen_family`: an address family.
     pub family: u8,
     /// 0 (`NFNETLINK_V0`); for a flush, not 0 makes the kernel look at the family.
     pub version: u8,
-    /// 0; in per-CPU statistics, the CPU's number. In network byte order.
-    pub res_id: U16,
+    /// 0; in per-CPU statistics, the CPU's number.
+    pub res_id: u16,
 }
 
 impl NfGenMsg {
     /// Its length in bytes.
-    pub const SIZE: usize = size_of::<Self>();
+    pub const SIZE: usize = <Self as Layout>::SIZE;
 }
 
-/// `struct nlmsgerr` without the request that follows it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
+/// `struct nlmsgerr` without the rest of the request that may follow it, in host byte order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, DekuRead, DekuWrite, DekuSize)]
+#[deku(ctx = "endian: Endian", ctx_default = "NATIVE")]
 pub struct NlMsgErr {
     /// 0, or a negative errno.
+    #[deku(endian = "endian")]
     pub error: i32,
     /// The header of the request that it answers.
+    #[deku(ctx = "endian")]
     pub request: NlMsgHdr,
 }
 
 impl NlMsgErr {
     /// Its length in bytes.
-    pub const SIZE: usize = size_of::<Self>();
+    pub const SIZE: usize = <Self as Layout>::SIZE;
 }
 
 /// Bytes in front of the attributes of a netfilter message: `struct nlmsghdr` and `struct nfgenmsg`.

@@ -1,7 +1,7 @@
 //! `enum ctattr_protoinfo` and the nests below it: what the kernel knows of a flow's connection.
 
 use conntrack_derive::{Decode, Encode};
-use zerocopy::{FromBytes, Immutable, IntoBytes};
+use deku::{DekuRead, DekuSize, DekuWrite};
 
 use crate::codec::RawAttribute;
 use crate::named::{codes, flags};
@@ -97,9 +97,8 @@ codes! {
 /// ```
 ///
 /// When sent, the kernel computes `new = (old & ~mask) | (flags & mask)`. When received, the mask is 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, Encode, Decode)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, DekuRead, DekuWrite, DekuSize, Encode, Decode)]
 #[nla(layout)]
-#[repr(C)]
 pub struct TcpFlags {
     /// The flags, as [`TcpFlagBits`].
     pub flags: u8,

@@ -1,12 +1,11 @@
 //! Messages as annotated hex. Bytes are encoded here, not written down, so that the texts hold on every host.
 
-use conntrack_spec::codec::{self, Decode, Native, RawAttribute, Stream};
+use conntrack_spec::codec::{self, Decode, Layout, Native, NlAttr, RawAttribute, Stream};
 use conntrack_spec::header::{NfGenMsg, NlMsgErr, NlMsgHdr};
 use conntrack_spec::{
     Changes, Encode, ExtAck, FilterBits, FilterFlags, Flow, FlowFilter, FlowId, FlowKey, FlowUpdate, HelperName,
     Labels, NewFlow, Seconds, Timeouts, Tuple, UdpTimeouts, dissect, dissect_message,
 };
-use zerocopy::IntoBytes;
 
 /// Attributes that no declaration would make.
 #[derive(conntrack_spec::Encode, conntrack_spec::Decode)]
@@ -25,16 +24,23 @@ fn tuple() -> Tuple {
     Tuple::udp("10.0.0.1:5353".parse().unwrap(), "10.0.0.2:53".parse().unwrap())
 }
 
+/// The bytes of a header.
+fn layout(header: &impl Layout) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    header.append_to(&mut bytes).unwrap();
+    bytes
+}
+
 /// A whole message.
 fn message(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
     let header = NlMsgHdr { len: u32::try_from(16 + body.len()).unwrap(), kind, flags, seq: 1, pid: 0 };
-    [header.as_bytes(), body].concat()
+    [&layout(&header), body].concat()
 }
 
 /// A whole message of a netfilter subsystem.
 fn netfilter(kind: u16, flags: u16, attributes: &impl Encode) -> Vec<u8> {
-    let header = NfGenMsg { family: 2, version: 0, res_id: 0.into() };
-    message(kind, flags, &[header.as_bytes(), &codec::encode(attributes).unwrap()].concat())
+    let header = NfGenMsg { family: 2, version: 0, res_id: 0 };
+    message(kind, flags, &[layout(&header), codec::encode(attributes).unwrap()].concat())
 }
 
 #[track_caller]
@@ -110,7 +116,7 @@ fn an_error_with_details() {
     let details = ExtAck { message: Some("no".to_owned()), offset: Some(Native(20)), ..ExtAck::default() };
     let details = codec::encode(&details).unwrap();
     assert_text(
-        dissect_message(&message(2, 0x300, &[header.as_bytes(), &details].concat())),
+        dissect_message(&message(2, 0x300, &[layout(&header), details].concat())),
         "
 nlmsghdr
   nlmsg_len                                          00000034                   52
@@ -278,7 +284,7 @@ CTA_COUNTERS_ORIG                         0008 8009                             
 fn lengths_that_cannot_be() {
     let mut bytes = raw(&[(8, b"\0\0\0\x01"), (0x8001, &raw(&[(0x8001, &[0; 8])])), (11, b"\0\0\0\x02")]);
     // In CTA_TUPLE_IP there is a length of 0; CTA_USE gets one beyond the end.
-    bytes[24..26].copy_from_slice(&9_u16.to_ne_bytes());
+    NlAttr::edit(&mut bytes[24..], |header| header.len = 9).unwrap();
     assert_text(
         dissect(Flow::SCHEMA, &bytes),
         "
@@ -325,7 +331,7 @@ truncated nlmsghdr                                   48 00 00 00 01 01 05 00
                                                      01",
     );
     let mut short = whole.clone();
-    short[..4].copy_from_slice(&15_u32.to_ne_bytes());
+    NlMsgHdr::edit(&mut short, |header| header.len = 15).unwrap();
     assert_text(
         dissect_message(&short[..20]),
         "

@@ -1,6 +1,6 @@
 //! From the kernel's offset to the attribute that it means.
 
-use conntrack_spec::codec::{self, Decode};
+use conntrack_spec::codec::{self, Decode, Layout, NlAttr};
 use conntrack_spec::{FlowKey, NewFlow, Tuple};
 
 fn key() -> Vec<u8> {
@@ -41,7 +41,7 @@ fn the_innermost_attribute_counts() {
 fn attributes_that_are_not_declared_are_numbers() {
     let mut bytes = key();
     // CTA_TUPLE_IP becomes attribute 99.
-    bytes[6..8].copy_from_slice(&99_u16.to_ne_bytes());
+    NlAttr::edit(&mut bytes[4..], |header| header.kind = 99).unwrap();
     assert_eq!(path(&bytes, 8).unwrap(), "CTA_TUPLE_ORIG.99");
     let path = FlowKey::SCHEMA.path_at(&bytes, 8).unwrap();
     let names: Vec<_> = path.attributes().map(|name| (name.number, name.declared.map(|it| it.field))).collect();
@@ -52,9 +52,9 @@ fn attributes_that_are_not_declared_are_numbers() {
 fn what_is_malformed_is_the_attribute_around_it() {
     let mut bytes = key();
     // The length of CTA_TUPLE_IP, beyond the end of what is around it.
-    bytes[4..6].copy_from_slice(&200_u16.to_ne_bytes());
+    NlAttr::edit(&mut bytes[4..], |header| header.len = 200).unwrap();
     assert_eq!(path(&bytes, 8).unwrap(), "CTA_TUPLE_ORIG");
-    bytes[0..2].copy_from_slice(&3_u16.to_ne_bytes());
+    NlAttr::edit(&mut bytes, |header| header.len = 3).unwrap();
     assert_eq!(path(&bytes, 8), None);
 }
 

@@ -7,6 +7,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use conntrack::bpf::Instruction;
+use conntrack::codec::{Layout, NlAttr};
 use conntrack::{Filter, Status, TcpState};
 
 /// `BPF_MAXINSNS`
@@ -253,10 +254,10 @@ fn find(message: &[u8], mut at: usize, mut left: usize, number: u32) -> u32 {
     0
 }
 
-/// `struct nlattr`, in host byte order: length and type.
+/// `struct nlattr`: length and type.
 fn header(message: &[u8], at: usize) -> (usize, u16) {
-    let half = |at: usize| u16::from_ne_bytes([message[at], message[at + 1]]);
-    (half(at).into(), half(at + 2))
+    let NlAttr { len, kind } = NlAttr::read(&message[at..]).unwrap();
+    (len.into(), kind)
 }
 
 /// Every criterion there is, with as many words as it can have.

@@ -5,6 +5,9 @@
 use std::fs;
 use std::path::Path;
 
+use conntrack::codec::Layout;
+use conntrack::header::{HEADERS, NlMsgHdr};
+
 /// One file.
 #[derive(Clone, Debug)]
 pub struct Capture {
@@ -28,27 +31,22 @@ pub struct Message {
 }
 
 impl Message {
-    /// Bytes of `struct nlmsghdr`.
-    pub const HEADER: usize = 16;
-    /// Bytes in front of the attributes: `struct nlmsghdr` and `struct nfgenmsg`.
-    pub const HEADERS: usize = Self::HEADER + 4;
-
     fn new(bytes: Vec<u8>) -> Self {
-        let half = |at: usize| u16::from_ne_bytes([bytes[at], bytes[at + 1]]);
-        Self { kind: half(4), flags: half(6), bytes }
+        let NlMsgHdr { kind, flags, .. } = NlMsgHdr::read(&bytes).unwrap();
+        Self { kind, flags, bytes }
     }
 
     /// The message's number in its subsystem, if it is one of connection tracking's flows.
     #[must_use]
     pub fn flow_message(&self) -> Option<u8> {
-        let [message, subsystem] = self.kind.to_le_bytes();
+        let [subsystem, message] = self.kind.to_be_bytes();
         (subsystem == conntrack::uapi::NFNL_SUBSYS_CTNETLINK).then_some(message)
     }
 
     /// The attributes: what is behind both headers.
     #[must_use]
     pub fn attributes(&self) -> &[u8] {
-        &self.bytes[Self::HEADERS..]
+        &self.bytes[HEADERS..]
     }
 }
 

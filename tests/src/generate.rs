@@ -3,8 +3,9 @@
 use std::fmt::Debug;
 
 use conntrack::codec::{
-    Decode, Entry, NLA_F_NESTED, NLA_F_NET_BYTEORDER, NLA_HEADER, Schema, SchemaAttribute, Wire, align,
+    Decode, Entry, Layout, NLA_F_NESTED, NLA_F_NET_BYTEORDER, NlAttr, Schema, SchemaAttribute, Wire, align,
 };
+use conntrack::header::{NfGenMsg, NlMsgHdr};
 use conntrack::uapi::{CTA_PROTO_ICMP_CODE, CTA_PROTO_ICMP_ID, CTA_PROTO_ICMPV6_CODE, CTA_PROTO_ICMPV6_ID};
 use conntrack::{Family, Protocol};
 use proptest::collection::vec;
@@ -81,7 +82,7 @@ fn attributes(schema: &'static Schema, manners: Manners) -> BoxedStrategy<Attrib
 fn of_its_protocol(mut attributes: Attributes) -> Attributes {
     let number = |attribute: &Vec<u8>| u16::from_ne_bytes([attribute[2], attribute[3]]);
     let kind = attributes.get(1).map(number);
-    if let Some(protocol) = attributes.first_mut().and_then(|attribute| attribute.get_mut(NLA_HEADER)) {
+    if let Some(protocol) = attributes.first_mut().and_then(|attribute| attribute.get_mut(NlAttr::SIZE)) {
         *protocol = match kind {
             Some(CTA_PROTO_ICMP_ID..=CTA_PROTO_ICMP_CODE) => Protocol::ICMP.0,
             Some(CTA_PROTO_ICMPV6_ID..=CTA_PROTO_ICMPV6_CODE) => Protocol::ICMPV6.0,
@@ -216,13 +217,34 @@ fn sized(min: usize, max: usize) -> BoxedStrategy<Vec<u8>> {
 /// One attribute: header, payload, padding.
 #[must_use]
 pub fn bytes(number: u16, nested: bool, payload: &[u8]) -> Vec<u8> {
-    let length = NLA_HEADER + payload.len();
+    let length = NlAttr::SIZE + payload.len();
     let kind = if nested { number | NLA_F_NESTED } else { number };
     let short = u16::try_from(length).unwrap_or(u16::MAX);
-    let mut attribute = [short.to_ne_bytes(), kind.to_ne_bytes()].concat();
+    let mut attribute = layout(&NlAttr { len: short, kind });
     attribute.extend_from_slice(payload);
     attribute.resize(align(length), 0);
     attribute
+}
+
+/// The bytes of a header.
+///
+/// # Panics
+/// It has a value that its declaration does not allow.
+#[must_use]
+pub fn layout(header: &impl Layout) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    header.append_to(&mut bytes).unwrap();
+    bytes
+}
+
+/// A message: the header, whose length is filled in, and the body.
+///
+/// # Panics
+/// It is longer than a message can be.
+#[must_use]
+pub fn netlink_message(header: NlMsgHdr, body: &[u8]) -> Vec<u8> {
+    let len = u32::try_from(NlMsgHdr::SIZE + body.len()).unwrap();
+    [&layout(&NlMsgHdr { len, ..header }), body].concat()
 }
 
 /// A message about flows of this family, with number and port 0.
@@ -231,15 +253,9 @@ pub fn bytes(number: u16, nested: bool, payload: &[u8]) -> Vec<u8> {
 /// It is longer than a message can be.
 #[must_use]
 pub fn message(kind: u16, flags: u16, family: Family, attributes: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(20 + attributes.len()).unwrap();
-    let mut message = Vec::new();
-    message.extend(length.to_ne_bytes());
-    message.extend(kind.to_ne_bytes());
-    message.extend(flags.to_ne_bytes());
-    message.extend([0; 8]);
-    message.extend([family.0, 0, 0, 0]);
-    message.extend(attributes);
-    message
+    let header = NlMsgHdr { kind, flags, ..NlMsgHdr::default() };
+    let body = layout(&NfGenMsg { family: family.0, ..NfGenMsg::default() });
+    netlink_message(header, &[&body, attributes].concat())
 }
 
 /// What can happen to a run of attributes.
@@ -278,11 +294,11 @@ impl Mischief {
             Self::Swap(one, other) => attributes.swap(one.index(count), other.index(count)),
             Self::Copy(from, to) => attributes.insert(to.index(count + 1), attributes[from.index(count)].clone()),
             Self::Drop(at) => drop(attributes.remove(at.index(count))),
-            Self::Flag(at, flag) => patch(&mut attributes[at.index(count)], 2, |kind| kind ^ flag),
-            Self::Length(at, length) => patch(&mut attributes[at.index(count)], 0, |_| length),
+            Self::Flag(at, flag) => patch(&mut attributes[at.index(count)], |header| header.kind ^= flag),
+            Self::Length(at, length) => patch(&mut attributes[at.index(count)], |header| header.len = length),
             Self::CutPadding => {
                 if let Some([.., last]) = attributes.get_mut(..) {
-                    let length = last.first_chunk().map_or(0, |length| usize::from(u16::from_ne_bytes(*length)));
+                    let length = NlAttr::read(last).map_or(0, |header| usize::from(header.len));
                     last.truncate(length);
                 }
             }
@@ -290,9 +306,10 @@ impl Mischief {
     }
 }
 
-/// Changes the two bytes at `at`, in host order.
-fn patch(attribute: &mut [u8], at: usize, change: impl Fn(u16) -> u16) {
-    if let Some(place) = attribute.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
-        *place = change(u16::from_ne_bytes(*place)).to_ne_bytes();
-    }
+/// Changes the header of the attribute at the front of `attribute`.
+///
+/// # Panics
+/// There are fewer bytes than a header has.
+pub fn patch(attribute: &mut [u8], change: impl FnOnce(&mut NlAttr)) {
+    NlAttr::edit(attribute, change).unwrap();
 }

@@ -2,6 +2,16 @@
 
 use std::fmt;
 use std::fs;
+use std::ops::{Add, BitOr, Sub};
+
+use nom::branch::alt;
+use nom::bytes::complete::{is_not, tag, take_until, take_while};
+use nom::character::complete::{alpha1, hex_digit1, multispace0, not_line_ending, space1, u32 as decimal};
+use nom::combinator::{all_consuming, map_opt, map_res, opt, recognize};
+use nom::error::Error;
+use nom::multi::fold_many0;
+use nom::sequence::{delimited, preceded, terminated};
+use nom::{IResult, Parser};
 
 /// A header of the kernel's.
 #[derive(Debug)]
@@ -66,76 +76,123 @@ impl Header {
     }
 
     fn parse(&mut self, text: &str) {
-        let mut of = String::new();
-        let mut next = 0;
-        let mut statement = String::new();
-        for line in text.lines().map(str::trim) {
-            if let Some(definition) = line.strip_prefix("#define ") {
-                let mut words = definition.split_whitespace();
-                let (name, value) = (words.next().unwrap_or_default(), words.collect::<Vec<_>>().join(" "));
-                // A macro inside an enum is another name for a member.
-                if let Some(value) = self.evaluate(&value) {
-                    self.push(&of, name, value);
-                }
-            } else if let Some(name) = line.strip_prefix("enum ").and_then(|line| line.strip_suffix('{')) {
-                name.trim().clone_into(&mut of);
-                next = 0;
-            } else if !of.is_empty() && !line.starts_with('#') {
-                statement.push_str(line);
-                let closed = line.starts_with('}');
-                // A member ends at a comma; the last one, at the brace.
-                if line.ends_with(',') || closed {
-                    for member in std::mem::take(&mut statement).trim_end_matches("};").split(',') {
-                        self.member(&of, member.trim(), &mut next);
-                    }
-                }
-                if closed {
-                    of.clear();
-                }
+        let mut rest = text;
+        while !rest.is_empty() {
+            if let Ok((after, (of, body))) = enumeration(rest) {
+                self.parse_enum(of, body);
+                rest = after;
+            } else if let Ok((after, (name, value))) = definition(rest) {
+                self.define("", name, value);
+                rest = after;
+            } else {
+                rest = rest.split_once('\n').map_or("", |(_, after)| after);
             }
         }
     }
 
-    /// `NAME` or `NAME = expression`.
-    fn member(&mut self, of: &str, text: &str, next: &mut u32) {
-        let (name, value) = match text.split_once('=') {
-            Some((name, value)) => (name.trim(), self.evaluate(value)),
-            None => (text, Some(*next)),
-        };
-        if name.is_empty() {
-            return;
+    fn parse_enum(&mut self, of: &str, body: &str) {
+        let mut next = 0;
+        let mut rest = body;
+        while let Ok((after, item)) = item(rest) {
+            match item {
+                // A macro inside an enum is another name for a member.
+                Item::Macro(name, value) => self.define(of, name, value),
+                Item::Member(name, value) => {
+                    let value = value.map_or(Some(next), |text| self.evaluate(text));
+                    let value = value.unwrap_or_else(|| panic!("{self}: cannot evaluate {name}"));
+                    self.push(of, name, value);
+                    next = value + 1;
+                }
+            }
+            rest = after;
         }
-        let value = value.unwrap_or_else(|| panic!("{self}: cannot evaluate {text}"));
-        self.push(of, name, value);
-        *next = value + 1;
+        assert!(rest.trim().is_empty(), "{self}: cannot read {rest:?} in enum {of}");
+    }
+
+    /// Adds a macro, if it is a number.
+    fn define(&mut self, of: &str, name: &str, value: &str) {
+        if let Some(value) = self.evaluate(value) {
+            self.push(of, name, value);
+        }
     }
 
     fn push(&mut self, of: &str, name: &str, value: u32) {
         self.members.push(Member { of: of.to_owned(), name: name.to_owned(), value });
     }
 
-    /// Sums, differences, shifts and unions of numbers and constants.
+    /// The value of an expression of numbers and constants.
     fn evaluate(&self, text: &str) -> Option<u32> {
-        let text = text.replace(['(', ')'], " ");
-        let fold = |operator: &str, start: u32, apply: fn(u32, u32) -> Option<u32>| {
-            text.split(operator).try_fold(start, |total, part| apply(total, self.evaluate(part)?))
-        };
-        if text.contains('|') {
-            fold("|", 0, |left, right| Some(left | right))
-        } else if let Some((left, right)) = text.split_once("<<") {
-            self.evaluate(left)?.checked_shl(self.evaluate(right)?)
-        } else if text.contains('+') {
-            fold("+", 0, u32::checked_add)
-        } else if let Some((left, right)) = text.split_once(" - ") {
-            self.evaluate(left)?.checked_sub(self.evaluate(right)?)
-        } else {
-            let word = text.trim();
-            match word.strip_prefix("0x") {
-                Some(digits) => u32::from_str_radix(digits, 16).ok(),
-                None => word.parse().ok().or_else(|| self.value(word)),
-            }
-        }
+        all_consuming(|input| self.union(input)).parse_complete(text).ok().map(|(_, value)| value)
     }
+
+    /// `a | b`
+    fn union<'t>(&self, input: &'t str) -> IResult<&'t str, u32> {
+        let (input, first) = self.shift(input)?;
+        fold_many0(preceded(symbol("|"), |input| self.shift(input)), move || first, BitOr::bitor).parse_complete(input)
+    }
+
+    /// `a << b`
+    fn shift<'t>(&self, input: &'t str) -> IResult<&'t str, u32> {
+        let (input, first) = self.sum(input)?;
+        let (input, bits) = opt(preceded(symbol("<<"), |input| self.sum(input))).parse_complete(input)?;
+        Ok((input, first << bits.unwrap_or(0)))
+    }
+
+    /// `a + b - c`
+    fn sum<'t>(&self, input: &'t str) -> IResult<&'t str, u32> {
+        let (input, first) = self.term(input)?;
+        let operator = alt((symbol("+").map(|_| Add::add as fn(u32, u32) -> u32), symbol("-").map(|_| Sub::sub as _)));
+        let apply = |left, (operator, right): (fn(u32, u32) -> u32, u32)| operator(left, right);
+        fold_many0((operator, |input| self.term(input)), move || first, apply).parse_complete(input)
+    }
+
+    /// `(a)`, a number, or a constant.
+    fn term<'t>(&self, input: &'t str) -> IResult<&'t str, u32> {
+        let in_parentheses = delimited(symbol("("), |input| self.union(input), symbol(")"));
+        let hexadecimal = preceded(tag("0x"), map_res(hex_digit1, |digits| u32::from_str_radix(digits, 16)));
+        let constant = map_opt(identifier, |name| self.value(name));
+        let number = delimited(multispace0, alt((hexadecimal, decimal, constant)), multispace0);
+        alt((in_parentheses, number)).parse_complete(input)
+    }
+}
+
+/// What stands in an enum: a name, and the text of its value.
+enum Item<'t> {
+    Macro(&'t str, &'t str),
+    Member(&'t str, Option<&'t str>),
+}
+
+/// `enum name { body }`; the body of none of these headers has braces. What has no name is skipped.
+fn enumeration(input: &str) -> IResult<&str, (&str, &str)> {
+    let name = preceded((multispace0, tag("enum"), space1), identifier);
+    let body = delimited((multispace0, tag("{")), take_until("}"), tag("}"));
+    (name, body).parse_complete(input)
+}
+
+/// `#define name value`, up to the end of the line.
+fn definition(input: &str) -> IResult<&str, (&str, &str)> {
+    let name = preceded((multispace0, tag("#define"), space1), identifier);
+    (name, not_line_ending).parse_complete(input)
+}
+
+fn item(input: &str) -> IResult<&str, Item<'_>> {
+    let value = preceded(symbol("="), is_not(","));
+    let member = terminated((identifier, opt(value)), (multispace0, opt(tag(","))));
+    let member = preceded(multispace0, member).map(|(name, value)| Item::Member(name, value));
+    alt((definition.map(|(name, value)| Item::Macro(name, value)), member)).parse_complete(input)
+}
+
+fn identifier(input: &str) -> IResult<&str, &str> {
+    recognize((alt((alpha1, tag("_"))), take_while(is_word))).parse_complete(input)
+}
+
+fn is_word(character: char) -> bool {
+    character.is_ascii_alphanumeric() || character == '_'
+}
+
+/// A token, with blanks around it.
+fn symbol<'t>(token: &'static str) -> impl Parser<&'t str, Output = &'t str, Error = Error<&'t str>> {
+    delimited(multispace0, tag(token), multispace0)
 }
 
 fn without_comments(text: &str) -> String {

@@ -3,7 +3,8 @@
 //! The captures are those of a little-endian machine, and netlink's headers are in host byte order.
 #![cfg(target_endian = "little")]
 
-use conntrack::codec::{Mode, decode};
+use conntrack::codec::{Layout, Mode, decode};
+use conntrack::header::NlMsgHdr;
 use conntrack::{Flow, L4, Protocol, Status};
 use conntrack_tests::captures::{self, Message};
 use conntrack_tests::paths::decode_both_ways;
@@ -20,7 +21,7 @@ fn every_capture_says_where_it_comes_from() {
         assert!(capture.about.len() > 1, "{}.hex: no command in front", capture.name);
         assert!(!capture.messages.is_empty(), "{}.hex: no message", capture.name);
         for Message { bytes, .. } in &capture.messages {
-            let length = u32::from_ne_bytes(*bytes.first_chunk().unwrap());
+            let length = NlMsgHdr::read(bytes).unwrap().len;
             assert_eq!(usize::try_from(length), Ok(bytes.len()), "{}.hex", capture.name);
         }
     }

@@ -12,14 +12,14 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
-use conntrack::codec::{Attribute, Decode, NLA_F_NESTED, Schema, Stream, Wire};
-use conntrack::header::NlMsgHdr;
+use conntrack::codec::{Attribute, Decode, Layout, NlAttr, Schema, Stream, Wire};
+use conntrack::header::{HEADERS, NlMsgErr, NlMsgHdr};
 use conntrack::message::Message as Kind;
 use conntrack::netlink::{Answer, Exchange, Messages, NLM_F_REQUEST, NLMSG_ERROR, ProtocolError};
 use conntrack::uapi::CTA_TIMEOUT_DATA;
 use conntrack::{Flow, TimeoutPolicy, dissect, dissect_message};
 use conntrack_tests::captures::{self, Message};
-use conntrack_tests::dissection;
+use conntrack_tests::{dissection, generate};
 use conntrack_tests::types::{self, TYPES, Type};
 
 /// Of so many positions, one is tried with all values.
@@ -201,11 +201,11 @@ fn every_length_that_cannot_be() {
         headers(of.schema, &attributes, 0, &mut at);
         for at in at {
             let left = u16::try_from(attributes.len() - at).unwrap();
-            let was = u16::from_ne_bytes([attributes[at], attributes[at + 1]]);
+            let was = NlAttr::read(&attributes[at..]).unwrap().len;
             let edges = [4, 5, 7, 8, was - 1, was + 1, left - 1, left, left + 1, 0x7fff, 0x8000, 0xfffe, 0xffff];
             for length in (0..4).chain(edges) {
                 let mut damaged = attributes.clone();
-                damaged[at..at + 2].copy_from_slice(&length.to_ne_bytes());
+                generate::patch(&mut damaged[at..], |header| header.len = length);
                 cases.check(of, &damaged);
             }
         }
@@ -213,17 +213,11 @@ fn every_length_that_cannot_be() {
     cases.finish("");
 }
 
-/// `bytes` in an attribute of this number.
-fn nest(number: u16, bytes: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(4 + bytes.len()).unwrap();
-    [&length.to_ne_bytes()[..], &(number | NLA_F_NESTED).to_ne_bytes(), bytes].concat()
-}
-
 /// As many nests as a datagram can hold beside the attribute that tells what is in them: that is looked for once.
 #[test]
 fn nests_beside_nests() {
     let mut cases = Cases::new("nests beside nests");
-    let nests = nest(CTA_TIMEOUT_DATA, &[]).repeat(65_000);
+    let nests = generate::bytes(CTA_TIMEOUT_DATA, true, &[]).repeat(65_000);
     for tag in [&[][..], &[5, 0, 3, 0, 6, 0, 0, 0]] {
         let bytes = [tag, &nests].concat();
         cases.check(types::of(TimeoutPolicy::SCHEMA).unwrap(), &bytes);
@@ -245,7 +239,7 @@ fn nests_in_nests() {
             let mut bytes = Vec::new();
             let mut depth = 0;
             while bytes.len() < 65_000 {
-                bytes = nest(number, &bytes);
+                bytes = generate::bytes(number, true, &bytes);
                 depth += 1;
                 if depth < 64 || depth % 1024 == 0 || bytes.len() >= 65_000 {
                     cases.check(of, &bytes);
@@ -292,7 +286,7 @@ fn every_value_of_every_byte_of_the_headers() {
     for message in messages.into_values() {
         let header = Messages::new(&message.bytes).next().unwrap().unwrap().header;
         // Those of an error are longer, and the request's header is in them.
-        let headers = if message.kind == NLMSG_ERROR { 36 } else { Message::HEADERS };
+        let headers = if message.kind == NLMSG_ERROR { NlMsgHdr::SIZE + NlMsgErr::SIZE } else { HEADERS };
         // Another message behind it.
         let mut datagram = [&*message.bytes, &message.bytes].concat();
         for at in 0..headers.min(message.bytes.len()) {

@@ -9,7 +9,7 @@ use conntrack::{
 };
 use conntrack_tests::captures;
 use conntrack_tests::dissection::{bytes_in_other_order, check};
-use conntrack_tests::generate::{careless, fixed, message};
+use conntrack_tests::generate::{careless, fixed, message, patch};
 use conntrack_tests::types::TYPES;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -113,7 +113,7 @@ fn other_byte_order_of_what_is_native() {
 fn bytes_behind_a_number() {
     let mut bytes = encode(&ExtAck { offset: Some(Native(4)), ..ExtAck::default() }).unwrap();
     bytes.extend(1..=16);
-    bytes[..2].copy_from_slice(&24_u16.to_ne_bytes());
+    patch(&mut bytes, |header| header.len = 24);
     let text = dissect(ExtAck::SCHEMA, &bytes).to_string();
     check(&text, &bytes);
     let expected = "

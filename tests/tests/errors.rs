@@ -8,7 +8,7 @@ use conntrack::{
     Changes, ExtAck, Filter, Flow, FlowFilter, FlowId, FlowKey, Help, KernelVersion, Report, Seconds, Status,
     TimeoutPolicy, Timeouts, Tuple, UdpTimeouts,
 };
-use conntrack_tests::generate::bytes;
+use conntrack_tests::generate::{bytes, patch};
 use conntrack_tests::paths::decode_both_ways;
 
 fn tuple() -> Tuple {
@@ -33,7 +33,7 @@ fn a_short_address() {
     // The address's length says 7 and its padding stays, so only this attribute is wrong.
     let mut attributes = flow().concat();
     let at = attributes.windows(4).position(|four| four == [10, 0, 0, 1]).unwrap();
-    attributes[at - 4..at - 2].copy_from_slice(&7_u16.to_ne_bytes());
+    patch(&mut attributes[at - 4..], |header| header.len = 7);
     let text = error(&attributes, Mode::Lenient);
     assert_eq!(text, format!("CTA_TUPLE_ORIG.CTA_TUPLE_IP.CTA_IP_V4_SRC: 3 bytes, expected 4 (at byte {at})"));
     assert_eq!(at, 12, "two nests and a header of four bytes each are in front");
@@ -78,13 +78,13 @@ fn errors_of_the_codec_and_of_texts_have_no_source() {
 fn a_length_beyond_the_end() {
     let mut attributes = flow().concat();
     let header = attributes.len() - 8;
-    attributes[header..header + 2].copy_from_slice(&60_000_u16.to_ne_bytes());
+    patch(&mut attributes[header..], |header| header.len = 60_000);
     assert_eq!(
         error(&attributes, Mode::Lenient),
         format!("attribute length 60000, expected 4 to 8 (at byte {header})")
     );
     // A message cut in the middle says the same.
-    attributes[header..header + 2].copy_from_slice(&8_u16.to_ne_bytes());
+    patch(&mut attributes[header..], |header| header.len = 8);
     attributes.truncate(header + 6);
     assert_eq!(error(&attributes, Mode::Lenient), format!("attribute length 8, expected 4 to 6 (at byte {header})"));
 }
@@ -92,7 +92,7 @@ fn a_length_beyond_the_end() {
 #[test]
 fn a_length_below_the_header() {
     let mut attributes = flow().concat();
-    attributes[4..6].copy_from_slice(&3_u16.to_ne_bytes());
+    patch(&mut attributes[4..], |header| header.len = 3);
     assert_eq!(error(&attributes, Mode::Lenient), "CTA_TUPLE_ORIG: attribute length 3, expected 4 to 48 (at byte 4)");
 }
 

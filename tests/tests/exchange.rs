@@ -1,6 +1,7 @@
 //! From a request to the end of its answers, on bytes alone: every way in which a kernel answers.
 
-use conntrack::header::NlMsgHdr;
+use conntrack::codec::Layout;
+use conntrack::header::{NlMsgErr, NlMsgHdr};
 use conntrack::netlink::{
     Answer, BatchExchange, Exchange, Message, Messages, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP_INTR, NLM_F_MULTI,
     NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, ProtocolError, Refusal,
@@ -8,6 +9,7 @@ use conntrack::netlink::{
 use conntrack::{Errno, ExtAck, codec};
 #[cfg(target_endian = "little")]
 use conntrack_tests::captures;
+use conntrack_tests::generate::layout;
 
 const SEQ: u32 = 42;
 const PORT: u32 = 1234;
@@ -23,12 +25,9 @@ fn message(kind: u16, flags: u16, body: &[u8]) -> Message<'_> {
     }
 }
 
-/// `struct nlmsgerr`: the error and the header of the request, whose length is `request`.
+/// An error, and the header of the request, whose length is `request`.
 fn nlmsgerr(errno: i32, request: u32) -> Vec<u8> {
-    let mut body = (-errno).to_ne_bytes().to_vec();
-    body.extend(request.to_ne_bytes());
-    body.resize(20, 0);
-    body
+    layout(&NlMsgErr { error: -errno, request: NlMsgHdr { len: request, ..NlMsgHdr::default() } })
 }
 
 fn take(message: Message<'_>) -> Result<Answer<'_>, ProtocolError> {
@@ -145,7 +144,7 @@ fn messages_end_at_the_first_that_is_none() {
 
     for claimed in [0, 1, 15, 17, u32::MAX] {
         let mut one = whole[..16].to_vec();
-        one[..4].copy_from_slice(&claimed.to_ne_bytes());
+        NlMsgHdr::edit(&mut one, |header| header.len = claimed).unwrap();
         let expected = ProtocolError::MessageLength { claimed, available: 16 };
         assert_eq!(Messages::new(&one).next(), Some(Err(expected)));
     }

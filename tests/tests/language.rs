@@ -52,6 +52,136 @@ fn host_order_is_spelled_out() {
     assert!(sent.windows(6).any(|six| six[2..] == [2, 0, 0x02, 0x01] || six[2..] == [0, 2, 0x01, 0x02]), "{sent:02x?}");
 }
 
+mod layouts {
+    use conntrack::codec::{DecodeErrorKind, Layout, NATIVE, Stream};
+    use deku::{DekuRead, DekuSize, DekuWrite};
+
+    use super::*;
+
+    /// In memory, a compiler may order and align the fields as it likes.
+    #[derive(Clone, Debug, Default, PartialEq, DekuRead, DekuWrite, DekuSize, Encode, Decode)]
+    #[nla(layout)]
+    struct Mixed {
+        first: u8,
+        #[deku(endian = "big")]
+        network: u32,
+        second: u8,
+        #[deku(endian = "NATIVE")]
+        host: u16,
+        inner: Inner,
+    }
+
+    #[derive(Clone, Debug, Default, PartialEq, DekuRead, DekuWrite, DekuSize)]
+    #[deku(endian = "little")]
+    struct Inner {
+        little: u64,
+        name: [u8; 3],
+    }
+
+    #[derive(Clone, Debug, Default, PartialEq, DekuRead, DekuWrite, DekuSize, Encode, Decode)]
+    #[nla(layout)]
+    struct Bounded {
+        #[deku(assert = "*level < 8")]
+        level: u8,
+    }
+
+    #[derive(Clone, Debug, Default, PartialEq, DekuRead, DekuWrite, DekuSize, Encode, Decode)]
+    #[nla(layout)]
+    struct Long {
+        before: [u8; 30],
+        #[deku(endian = "big")]
+        middle: [[u16; 20]; 10],
+        after: u8,
+    }
+
+    #[derive(Clone, Debug, PartialEq, Encode, Decode)]
+    struct Nest {
+        #[nla(SAMPLE_MIXED)]
+        mixed: Mixed,
+        #[nla(SAMPLE_BOUNDED)]
+        bounded: Option<Bounded>,
+        #[nla(SAMPLE_LONG)]
+        long: Option<Long>,
+    }
+
+    const SAMPLE_MIXED: u16 = 1;
+    const SAMPLE_BOUNDED: u16 = 2;
+    const SAMPLE_LONG: u16 = 3;
+
+    fn mixed() -> Mixed {
+        let inner = Inner { little: 0x0102, name: *b"abc" };
+        Mixed { first: 7, network: 0x0102_0304, second: 8, host: 0x0506, inner }
+    }
+
+    fn mixed_bytes() -> Vec<u8> {
+        let [high, low] = 0x0506_u16.to_ne_bytes();
+        [&[7, 1, 2, 3, 4, 8, high, low][..], &[2, 1, 0, 0, 0, 0, 0, 0], b"abc"].concat()
+    }
+
+    #[test]
+    fn are_read_and_written_field_by_field() {
+        let nest = Nest { mixed: mixed(), bounded: Some(Bounded { level: 7 }), long: None };
+        let expected = [bytes(1, false, &mixed_bytes()), bytes(2, false, &[7])].concat();
+        assert_eq!(encode(&nest).unwrap(), expected);
+        assert_eq!(decode_both_ways::<Nest>(&expected, Mode::Strict), Ok(nest));
+        assert_eq!(Mixed::SIZE, 19);
+        let wire = Nest::SCHEMA.attribute(SAMPLE_MIXED).unwrap().wire;
+        assert!(matches!(wire, Wire::Layout { name: "Mixed", size: 19 }), "{wire:?}");
+    }
+
+    #[test]
+    fn longer_ones_are_cut_and_shorter_ones_are_errors() {
+        let longer = bytes(1, false, &[mixed_bytes(), vec![9; 5]].concat());
+        assert_eq!(decode_both_ways::<Nest>(&longer, Mode::Strict).unwrap().mixed, mixed());
+        let shorter = bytes(1, false, &mixed_bytes()[..18]);
+        let error = decode_both_ways::<Nest>(&shorter, Mode::Lenient).unwrap_err();
+        assert_eq!(error.to_string(), "SAMPLE_MIXED: 18 bytes, expected 19 (at byte 4)");
+    }
+
+    #[test]
+    fn may_be_long() {
+        let mut long = Long { after: 9, ..Long::default() };
+        long.middle[9][19] = 0x0102;
+        let nest = Nest { mixed: mixed(), bounded: None, long: Some(long) };
+        let encoded = encode(&nest).unwrap();
+        assert!(encoded.ends_with(&[1, 2, 9, 0]), "{encoded:02x?}");
+        assert_eq!(decode_both_ways::<Nest>(&encoded, Mode::Strict), Ok(nest));
+    }
+
+    #[test]
+    fn conditions_are_kept_and_named() {
+        let received = [bytes(2, false, &[8]), bytes(1, false, &mixed_bytes())].concat();
+        let error = decode_both_ways::<Nest>(&received, Mode::Lenient).unwrap_err();
+        assert_eq!(error.path().collect::<Vec<_>>(), ["SAMPLE_BOUNDED"]);
+        assert!(matches!(error.kind(), DecodeErrorKind::InvalidLayout(name) if name.ends_with("Bounded")), "{error}");
+        // The attribute is still there for what would look at it next.
+        let mut stream = Stream::new(&received);
+        assert_eq!(<Bounded as codec::DecodePayload>::decode_next(SAMPLE_BOUNDED, &mut stream), None);
+        assert_eq!(stream.rest(), received);
+
+        let nest = Nest { mixed: mixed(), bounded: Some(Bounded { level: 8 }), long: None };
+        assert_eq!(encode(&nest), Err(EncodeError::InvalidLayout));
+        let mut buffer = vec![1];
+        assert_eq!(Bounded { level: 8 }.append_to(&mut buffer), Err(EncodeError::InvalidLayout));
+        assert_eq!(Bounded::edit(&mut buffer, |bounded| bounded.level = 8).map_err(|kind| kind.to_string()).is_err(), true);
+        assert_eq!(buffer, [1]);
+    }
+
+    #[test]
+    fn are_changed_in_place() {
+        let mut buffer = [mixed_bytes(), vec![9; 3]].concat();
+        Mixed::edit(&mut buffer, |mixed| mixed.network = 1).unwrap();
+        assert_eq!(buffer, [&[7, 0, 0, 0, 1][..], &mixed_bytes()[5..], &[9; 3]].concat());
+        let whole = buffer.clone();
+        assert_eq!(mixed().write_to(&mut buffer[..18]), Err(EncodeError::NoRoom(19)));
+        assert_eq!(
+            Mixed::edit(&mut buffer[..18], |mixed| mixed.first = 0),
+            Err(DecodeErrorKind::TooShort { found: 18, expected: 19 })
+        );
+        assert_eq!(buffer, whole);
+    }
+}
+
 #[test]
 fn repeated_attributes_keep_their_order() {
     let element = |low: u64| bytes(3, true, &bytes(20, false, &low.to_be_bytes()));

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use conntrack::codec::Layout;
+use conntrack::header::NlMsgHdr;
 use conntrack::request::{expect, helper, policy, stats};
 use conntrack::*;
 use conntrack_tests::captures;
@@ -103,7 +105,7 @@ fn statistics_and_lists() {
 #[cfg(target_endian = "little")]
 fn conntrack_8_asks_for_the_same_statistics() {
     let theirs = captures::load("conntrack-stats").messages.swap_remove(0).bytes;
-    let seq = u32::from_ne_bytes(theirs[8..12].try_into().unwrap());
+    let seq = NlMsgHdr::read(&theirs).unwrap().seq;
     let mut ours = Vec::new();
     stats::global().without_ack().encode(seq, &mut ours).unwrap();
     assert_eq!(dissect_message(&ours).to_string(), dissect_message(&theirs).to_string());

@@ -448,6 +448,9 @@ mod conntrack8 {
     //! Everywhere: its padding behind a byte-sized attribute is whatever was in memory, and its request number the time
     //! of day.
 
+    use conntrack::codec::Layout;
+    use conntrack::header::NlMsgHdr;
+
     use super::*;
 
     /// The `index`-th message that it sends for a command.
@@ -463,7 +466,7 @@ mod conntrack8 {
 
     #[track_caller]
     fn assert_same(theirs: &[u8], request: &Request<'_>) {
-        let seq = u32::from_ne_bytes(theirs[8..12].try_into().unwrap());
+        let seq = NlMsgHdr::read(theirs).unwrap().seq;
         let mut ours = Vec::new();
         request.encode(seq, &mut ours).unwrap();
         let [theirs, ours] = [theirs, &ours].map(|bytes| without_padding(&dissect_message(bytes).to_string()));

@@ -18,7 +18,7 @@ pub(crate) fn expand(container: &Container) -> TokenStream {
         Kind::Nest(members) => nest(container, members),
         Kind::Choice(alternatives) => choice::expand(container, alternatives),
         Kind::Transparent(ty) => payload::transparent(container, ty),
-        Kind::Layout => payload::layout(container),
+        Kind::Layout(span) => payload::layout(container, *span),
     };
     scope(container, &items)
 }

@@ -1,11 +1,12 @@
 //! A struct that is a payload.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::Type;
 use syn::ext::IdentExt;
 
 use crate::model::Container;
+use crate::tokens::layout_functions;
 
 pub(super) fn transparent(container: &Container, ty: &Type) -> TokenStream {
     let ident = &container.ident;
@@ -32,27 +33,34 @@ pub(super) fn transparent(container: &Container, ty: &Type) -> TokenStream {
     }
 }
 
-pub(super) fn layout(container: &Container) -> TokenStream {
+pub(super) fn layout(container: &Container, span: Span) -> TokenStream {
     let ident = &container.ident;
     let name = ident.unraw().to_string();
+    let functions = layout_functions(ident, span);
     quote! {
+        #functions
+
         #[automatically_derived]
         impl __nla::DecodePayload for #ident {
-            const WIRE: __nla::Wire = __nla::Wire::Layout { name: #name, size: __nla::size_of::<#ident>() };
+            const WIRE: __nla::Wire = __nla::Wire::Layout { name: #name, size: __LAYOUT.size };
 
             #[inline(always)]
             fn vacant() -> Self {
-                __nla::vacant_layout()
+                (__LAYOUT.vacant)()
             }
 
             #[inline]
             fn decode_payload(__payload: &[u8], _: __nla::Mode) -> __nla::Result<Self, __nla::DecodeError> {
-                __nla::decode_layout(__payload)
+                __nla::Ok((__LAYOUT.read)(__payload)?)
             }
 
             #[inline(always)]
             fn decode_next(__number: u16, __stream: &mut __nla::Stream<'_>) -> __nla::Option<Self> {
-                __nla::decode_layout(__stream.expect::<{ __nla::size_of::<#ident>() }>(__number)?).ok()
+                // What cannot be read is left for the general path to complain of.
+                let mut __after = *__stream;
+                let __value = (__LAYOUT.read)(__after.expect::<{ __LAYOUT.size }>(__number)?).ok()?;
+                *__stream = __after;
+                __nla::Some(__value)
             }
         }
     }

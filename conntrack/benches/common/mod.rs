@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::Path;
 
+use conntrack::codec::Layout;
+use conntrack::header::{HEADERS, NlMsgHdr};
+
 /// More than a processor's caches of branches remember, fewer than its caches of data hold.
 pub(crate) const FLOWS: usize = 4096;
 
-/// Bytes of `struct nlmsghdr` and `struct nfgenmsg`.
-const HEADERS: usize = 20;
 /// `IPCTNL_MSG_CT_NEW` of `NFNL_SUBSYS_CTNETLINK`: what a dump consists of.
 const FLOW: u16 = 0x0100;
 
@@ -32,6 +33,6 @@ fn load(name: &str) -> Vec<Vec<u8>> {
         lines.flat_map(str::split_whitespace).map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
     };
     let messages = text.split("\n\n").map(message);
-    let is_flow = |message: &Vec<u8>| message.get(4..6) == Some(FLOW.to_ne_bytes().as_slice());
+    let is_flow = |message: &Vec<u8>| NlMsgHdr::read(message).is_ok_and(|header| header.kind == FLOW);
     messages.filter(is_flow).map(|message| message[HEADERS..].to_vec()).collect()
 }

@@ -114,7 +114,8 @@ impl Channel {
         let result = if exchange.is_done() {
             Ok(())
         } else {
-            self.run_batch(requests.seal(first), &mut exchange, &mut on_reply)
+            let sealed = requests.seal(first).map_err(Error::from);
+            sealed.and_then(|datagram| self.run_batch(datagram, &mut exchange, &mut on_reply))
         };
         (exchange.finish(), result)
     }

@@ -1,7 +1,7 @@
 //! From one request to the end of its answers, without a socket.
 
 use conntrack_spec::ExtAck;
-use conntrack_spec::codec::{self, align};
+use conntrack_spec::codec::{self, Layout, align};
 use conntrack_spec::header::{NlMsgErr, NlMsgHdr};
 
 use super::{
@@ -90,7 +90,7 @@ impl Exchange {
 /// `struct nlmsgerr`, perhaps the rest of the request, perhaps attributes.
 fn error(message: Message<'_>) -> Result<Answer<'_>, ProtocolError> {
     let too_short = ProtocolError::Body { found: message.body.len(), expected: NlMsgErr::SIZE };
-    let err: NlMsgErr = codec::decode_layout(message.body).map_err(|_| too_short)?;
+    let err = NlMsgErr::read(message.body).map_err(|_| too_short)?;
     if err.error == 0 {
         return Ok(Answer::Done);
     }

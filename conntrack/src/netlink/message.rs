@@ -1,11 +1,11 @@
 //! Messages in datagrams.
 
-use conntrack_spec::codec::{self, EncodeError, Schema, Writer};
+use conntrack_spec::codec::split::{layout, padded};
+use conntrack_spec::codec::{self, EncodeError, Layout, Schema, Writer};
 use conntrack_spec::header::{NfGenMsg, NlMsgHdr};
 use conntrack_spec::message::{self, Fits, kind};
 use conntrack_spec::{Decode, DecodeError, Encode, Family};
-use zerocopy::IntoBytes;
-use zerocopy::big_endian::U16;
+use nom::{IResult, Parser};
 
 use super::{NLM_F_ACK, NLM_F_REQUEST};
 use crate::check::UsageError;
@@ -60,12 +60,10 @@ impl<'a> Message<'a> {
     /// The datagram does not start with a whole message.
     #[inline]
     pub fn split(datagram: &'a [u8]) -> Result<(Self, &'a [u8]), ProtocolError> {
-        let malformed = |claimed| ProtocolError::MessageLength { claimed, available: datagram.len() };
-        let header: NlMsgHdr = codec::decode_layout(datagram).map_err(|_| malformed(0))?;
-        let length = header.len as usize;
-        let body = datagram.get(NlMsgHdr::SIZE..length).ok_or(malformed(header.len))?;
-        let rest = datagram.get(codec::align(length)..).unwrap_or_default();
-        Ok((Self { header, body }, rest))
+        match message(datagram) {
+            Ok((rest, message)) => Ok((message, rest)),
+            Err(_) => Err(malformed(datagram)),
+        }
     }
 
     /// The subsystem, `NFNL_SUBSYS_*`.
@@ -85,7 +83,7 @@ impl<'a> Message<'a> {
     /// # Errors
     /// The body is shorter.
     pub fn nfgenmsg(&self) -> Result<NfGenMsg, ProtocolError> {
-        codec::decode_layout(self.body).map_err(|_| self.too_short())
+        NfGenMsg::read(self.body).map_err(|_| self.too_short())
     }
 
     /// The attributes, which follow `struct nfgenmsg`.
@@ -113,6 +111,20 @@ impl<'a> Message<'a> {
     fn too_short(&self) -> ProtocolError {
         ProtocolError::Body { found: self.body.len(), expected: NfGenMsg::SIZE }
     }
+}
+
+/// `struct nlmsghdr`, the body, and its padding.
+#[inline(always)]
+fn message(input: &[u8]) -> IResult<&[u8], Message<'_>, ()> {
+    let (input, header) = layout::<NlMsgHdr>(input)?;
+    let size = (header.len as usize).checked_sub(NlMsgHdr::SIZE).ok_or(nom::Err::Error(()))?;
+    padded(size).map(|body| Message { header, body }).parse_complete(input)
+}
+
+#[cold]
+fn malformed(datagram: &[u8]) -> ProtocolError {
+    let claimed = NlMsgHdr::read(datagram).map_or(0, |header| header.len);
+    ProtocolError::MessageLength { claimed, available: datagram.len() }
 }
 
 /// The messages of a datagram, in order. Ends after the first error.
@@ -239,7 +251,7 @@ impl<'a> Request<'a> {
     /// Sets `res_id`, 0 by default.
     #[must_use]
     pub const fn res_id(mut self, res_id: u16) -> Self {
-        self.nfgenmsg.res_id = U16::new(res_id);
+        self.nfgenmsg.res_id = res_id;
         self
     }
 
@@ -259,25 +271,21 @@ impl<'a> Request<'a> {
             message::check_request(self.kind, self.subject.schema).map_err(UsageError::from)?;
         }
         let start = datagram.len();
-        // The length follows when it is known.
-        let header = NlMsgHdr { len: 0, kind: self.kind, flags: self.flags, seq, pid: 0 };
-        datagram.extend_from_slice(header.as_bytes());
-        datagram.extend_from_slice(self.nfgenmsg.as_bytes());
+        self.append(seq, datagram).inspect_err(|_| datagram.truncate(start)).map_err(Error::Encode)
+    }
+
+    fn append(&self, seq: u32, datagram: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let start = datagram.len();
+        // The header follows when the length is known.
+        datagram.extend_from_slice(&[0; NlMsgHdr::SIZE]);
+        self.nfgenmsg.append_to(datagram)?;
         let mut writer = Writer::new(datagram);
         self.attributes.encode_attributes(&mut writer);
-        let result = writer.finish().and_then(|()| set_length(datagram, start));
-        result.inspect_err(|_| datagram.truncate(start)).map_err(Error::Encode)
+        writer.finish()?;
+        let message = datagram.get_mut(start..).unwrap_or_default();
+        let len = u32::try_from(message.len()).map_err(|_| EncodeError::MessageTooLong(message.len()))?;
+        NlMsgHdr { len, kind: self.kind, flags: self.flags, seq, pid: 0 }.write_to(message)
     }
-}
-
-/// Sets the length of the message that goes from `start` to the end.
-fn set_length(datagram: &mut [u8], start: usize) -> Result<(), EncodeError> {
-    let length = datagram.len().saturating_sub(start);
-    let short = u32::try_from(length).map_err(|_| EncodeError::MessageTooLong(length))?;
-    if let Some(field) = datagram.get_mut(start..).and_then(<[u8]>::first_chunk_mut) {
-        *field = short.to_ne_bytes();
-    }
-    Ok(())
 }
 
 impl From<ProtocolError> for Error {

@@ -1,5 +1,9 @@
 //! Requests that are sent in one datagram.
 
+use conntrack_spec::DecodeError;
+use conntrack_spec::codec::Layout;
+use conntrack_spec::header::NlMsgHdr;
+
 use super::channel::refusal;
 use super::{NLM_F_ACK, Refusal, Request, Subject};
 use crate::error::Error;
@@ -32,7 +36,7 @@ impl Requests {
     /// Appends a request.
     ///
     /// # Errors
-    /// It cannot be encoded, and is not appended.
+    /// Those of [`Request::encode`]. The request is then not appended.
     pub(crate) fn push(&mut self, request: &Request<'_>) -> Result<(), Error> {
         let start = self.datagram.len();
         request.without_ack().encode(0, &mut self.datagram)?;
@@ -55,15 +59,15 @@ impl Requests {
 
     /// Numbers the requests, `first` and those that follow it, and has the last one acknowledged. The result is ready to
     /// be sent.
-    pub(super) fn seal(&mut self, first: u32) -> &[u8] {
+    pub(super) fn seal(&mut self, first: u32) -> Result<&[u8], DecodeError> {
         // A range without an end would go beyond the last number to tell that there is one.
         for (seq, part) in (first..=u32::MAX).zip(&self.parts) {
-            set_seq(self.datagram.get_mut(part.start..), seq);
+            NlMsgHdr::edit(message(&mut self.datagram, *part), |header| header.seq = seq)?;
         }
         if let Some(last) = self.parts.last() {
-            set_ack(self.datagram.get_mut(last.start..));
+            NlMsgHdr::edit(message(&mut self.datagram, *last), |header| header.flags |= NLM_F_ACK)?;
         }
-        &self.datagram
+        Ok(&self.datagram)
     }
 
     /// The requests, in order.
@@ -87,18 +91,9 @@ impl Sent<'_> {
     }
 }
 
-/// Fills in a message's number: `struct nlmsghdr` has it at byte 8.
-fn set_seq(message: Option<&mut [u8]>, seq: u32) {
-    if let Some(field) = message.and_then(|message| message.get_mut(8..)).and_then(<[u8]>::first_chunk_mut) {
-        *field = seq.to_ne_bytes();
-    }
-}
-
-/// Sets `NLM_F_ACK` in a message: `struct nlmsghdr` has its flags at byte 6.
-fn set_ack(message: Option<&mut [u8]>) {
-    if let Some(flags) = message.and_then(|message| message.get_mut(6..)).and_then(<[u8]>::first_chunk_mut) {
-        *flags = (u16::from_ne_bytes(*flags) | NLM_F_ACK).to_ne_bytes();
-    }
+/// A request of a datagram, and those behind it.
+fn message(datagram: &mut [u8], part: Part) -> &mut [u8] {
+    datagram.get_mut(part.start..).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -117,10 +112,10 @@ mod tests {
             requests.push(&request::get(&key).unwrap()).unwrap();
         }
         requests.pop();
-        let headers = Messages::new(requests.seal(u32::MAX - 2)).map(|message| message.unwrap().header);
+        let headers = Messages::new(requests.seal(u32::MAX - 2).unwrap()).map(|message| message.unwrap().header);
         let told: Vec<_> = headers.map(|header| (header.seq, header.flags & NLM_F_ACK != 0)).collect();
         assert_eq!(told, [(u32::MAX - 2, false), (u32::MAX - 1, false), (u32::MAX, true)]);
         requests.clear();
-        assert_eq!((requests.len(), requests.bytes(), requests.seal(1)), (0, 0, &[][..]));
+        assert_eq!((requests.len(), requests.bytes(), requests.seal(1)), (0, 0, Ok(&[][..])));
     }
 }

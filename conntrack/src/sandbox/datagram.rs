@@ -3,10 +3,9 @@
 use std::io;
 use std::time::Duration;
 
-use conntrack_spec::codec::{EncodeError, align};
+use conntrack_spec::codec::{EncodeError, Layout, align};
 use conntrack_spec::header::{NlMsgErr, NlMsgHdr};
 use conntrack_spec::{Encode, codec};
-use zerocopy::{Immutable, IntoBytes};
 
 use super::Error;
 use super::error::Step;
@@ -37,10 +36,11 @@ impl Datagram {
         &mut self,
         kind: u16,
         flags: u16,
-        header: &(impl IntoBytes + Immutable),
+        header: &impl Layout,
         attributes: &dyn Encode,
     ) -> Result<(), EncodeError> {
-        let mut body = header.as_bytes().to_vec();
+        let mut body = Vec::new();
+        header.append_to(&mut body)?;
         let mut writer = codec::Writer::new(&mut body);
         attributes.encode_attributes(&mut writer);
         writer.finish()?;
@@ -48,7 +48,7 @@ impl Datagram {
         let length = NlMsgHdr::SIZE.saturating_add(body.len());
         let len = u32::try_from(length).map_err(|_| EncodeError::MessageTooLong(length))?;
         let header = NlMsgHdr { len, kind, flags: NLM_F_REQUEST | flags, seq: self.count, pid: 0 };
-        self.bytes.extend_from_slice(header.as_bytes());
+        header.append_to(&mut self.bytes)?;
         self.bytes.extend(body);
         self.bytes.resize(align(self.bytes.len()), 0);
         self.count = self.count.wrapping_add(1);
@@ -92,7 +92,7 @@ fn transact(protocol: Protocol, request: &[u8], expected: usize, patience: Durat
 fn answers(datagram: &[u8]) -> impl Iterator<Item = Ack> + '_ {
     let errors = Messages::new(datagram).map_while(Result::ok).filter(|message| message.header.kind == NLMSG_ERROR);
     errors.filter_map(|message| {
-        let answer: NlMsgErr = codec::decode_layout(message.body).ok()?;
+        let answer = NlMsgErr::read(message.body).ok()?;
         Some(Ack { seq: answer.request.seq, error: answer.error })
     })
 }

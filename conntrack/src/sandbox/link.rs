@@ -1,8 +1,8 @@
 //! Network interfaces (`include/uapi/linux/rtnetlink.h`, `if_link.h`).
 
 use conntrack_spec::Encode;
-use conntrack_spec::codec::NulString;
-use zerocopy::{Immutable, IntoBytes};
+use conntrack_spec::codec::{NATIVE, NulString};
+use deku::{DekuRead, DekuSize, DekuWrite};
 
 use super::Error;
 use super::datagram::Datagram;
@@ -18,8 +18,8 @@ const IFLA_IFNAME: u16 = 3;
 const IFF_UP: u32 = 1;
 
 /// `struct ifinfomsg`, in host byte order.
-#[derive(Clone, Copy, Debug, Default, IntoBytes, Immutable)]
-#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, DekuRead, DekuWrite, DekuSize)]
+#[deku(endian = "NATIVE")]
 struct IfInfoMsg {
     family: u8,
     padding: u8,

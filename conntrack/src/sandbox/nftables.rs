@@ -213,7 +213,7 @@ impl Change {
 
 /// Makes `changes` to the ruleset of the calling thread's network namespace: all of them or none.
 pub(super) fn load(changes: &[Change]) -> Result<(), Error> {
-    let edge = NfGenMsg { res_id: u16::from(NFNL_SUBSYS_NFTABLES).into(), ..NfGenMsg::default() };
+    let edge = NfGenMsg { res_id: NFNL_SUBSYS_NFTABLES.into(), ..NfGenMsg::default() };
     let inet = NfGenMsg { family: NFPROTO_INET, ..NfGenMsg::default() };
     let mut batch = Datagram::default();
     // What is around a batch names the subsystem.

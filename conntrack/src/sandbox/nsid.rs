@@ -4,7 +4,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use conntrack_spec::Encode;
 use conntrack_spec::codec::Native;
-use zerocopy::{Immutable, IntoBytes};
+use deku::{DekuRead, DekuSize, DekuWrite};
 
 use super::Error;
 use super::datagram::Datagram;
@@ -20,8 +20,7 @@ const NETNSA_NSID: u16 = 1;
 const NETNSA_FD: u16 = 3;
 
 /// `struct rtgenmsg`, padded.
-#[derive(Clone, Copy, Debug, Default, IntoBytes, Immutable)]
-#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, DekuRead, DekuWrite, DekuSize)]
 struct RtGenMsg {
     family: u8,
     padding: [u8; 3],

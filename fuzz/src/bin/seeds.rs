@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-use conntrack::codec::decode;
+use conntrack::codec::{Layout, decode};
+use conntrack::header::{HEADERS, NlMsgHdr};
 use conntrack::message::Message;
 use conntrack::{Family, Filter, Flow, L4};
 use conntrack_fuzz::{with_lengths, with_type};
@@ -24,7 +25,7 @@ fn main() -> io::Result<()> {
 fn seeds() -> [(&'static str, BTreeSet<Vec<u8>>); 11] {
     let captures = captures::all();
     let messages = || captures.iter().flat_map(|capture| &capture.messages);
-    let attributes = || messages().filter_map(|message| Some((message, message.bytes.get(20..)?)));
+    let attributes = || messages().filter_map(|message| Some((message, message.bytes.get(HEADERS..)?)));
     // Of whatever is not captured, what another message looks like is better than nothing.
     let typed: BTreeSet<_> = attributes()
         .flat_map(|(message, attributes)| {
@@ -61,9 +62,8 @@ fn seeds() -> [(&'static str, BTreeSet<Vec<u8>>); 11] {
 /// What `struct nlmsghdr` says of sequence number and port, as the targets want it.
 fn readdressed(message: &[u8], seq: u32) -> Vec<u8> {
     let mut message = message.to_vec();
-    if let Some(numbers) = message.get_mut(8..16) {
-        numbers.copy_from_slice(&[seq.to_ne_bytes(), 9_u32.to_ne_bytes()].concat());
-    }
+    // What is too short for a header stays as it is.
+    let _ = NlMsgHdr::edit(&mut message, |header| (header.seq, header.pid) = (seq, 9));
     message
 }
 

@@ -1,13 +1,22 @@
 //! One attribute, split off a run of them.
 
-use nom::bytes::complete::take;
+use deku::ctx::Endian;
+use deku::{DekuRead, DekuSize, DekuWrite};
 use nom::combinator::map_opt;
-use nom::error::Error;
-use nom::number::Endianness::Native;
-use nom::number::complete::u16 as nom_u16;
 use nom::{IResult, Parser};
 
-use super::{NLA_F_NESTED, NLA_HEADER, NLA_TYPE_MASK, align};
+use super::split::{layout, padded};
+use super::{Layout, NATIVE, NLA_F_NESTED, NLA_TYPE_MASK};
+
+/// `struct nlattr`, in host byte order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, DekuRead, DekuWrite, DekuSize)]
+#[deku(endian = "endian", ctx = "endian: Endian", ctx_default = "NATIVE")]
+pub struct NlAttr {
+    /// Bytes of the attribute, this header included, without the padding.
+    pub len: u16,
+    /// The attribute's number, with `NLA_F_*`.
+    pub kind: u16,
+}
 
 /// A netlink attribute as it stands in a message, its payload borrowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,15 +37,12 @@ impl<'a> Attribute<'a> {
     /// padding of the last attribute may be missing, as `nla_next` allows.
     #[doc(hidden)]
     #[inline]
-    pub fn split(input: &'a [u8]) -> IResult<&'a [u8], Self> {
-        let (input, (length, kind)) = (
-            map_opt(nom_u16::<_, Error<_>>(Native), |length| usize::from(length).checked_sub(NLA_HEADER)),
-            nom_u16(Native),
-        )
-            .parse_complete(input)?;
-        let (input, payload) = take(length).parse_complete(input)?;
-        let padding = align(length).saturating_sub(length).min(input.len());
-        let (input, _) = take(padding).parse_complete(input)?;
+    pub fn split(input: &'a [u8]) -> IResult<&'a [u8], Self, ()> {
+        let (input, (size, kind)) = map_opt(layout::<NlAttr>, |header| {
+            Some((usize::from(header.len).checked_sub(NlAttr::SIZE)?, header.kind))
+        })
+        .parse_complete(input)?;
+        let (input, payload) = padded(size).parse_complete(input)?;
         Ok((input, Self { kind, payload }))
     }
 

@@ -1,7 +1,5 @@
 //! The decoding half of the codec: its traits and the loop that drives them.
 
-use zerocopy::{FromBytes, FromZeros};
-
 use super::{Attribute, DecodeError, DecodeErrorKind, NLA_HEADER, Schema, Stream, Wire};
 
 /// What decoding does with bytes that are not declared.
@@ -319,24 +317,4 @@ fn is_replaced(schema: &Schema, number: u16, mut rest: Stream<'_>) -> bool {
         }
     }
     false
-}
-
-/// A fixed layout to decode into.
-#[doc(hidden)]
-#[inline(always)]
-#[must_use]
-pub fn vacant_layout<T: FromZeros>() -> T {
-    T::new_zeroed()
-}
-
-/// Decodes a fixed layout, which is in memory as it is on the wire; more bytes than it has are ignored, as for integers.
-///
-/// # Errors
-/// There are fewer.
-#[inline(always)]
-pub fn decode_layout<T: FromBytes>(payload: &[u8]) -> Result<T, DecodeError> {
-    match T::read_from_prefix(payload) {
-        Ok((value, _)) => Ok(value),
-        Err(_) => Err(DecodeErrorKind::TooShort { found: payload.len(), expected: size_of::<T>() }.into()),
-    }
 }

@@ -1,7 +1,6 @@
 //! The encoding half of the codec: its traits and the buffer that they write to.
 
-use zerocopy::{Immutable, IntoBytes};
-
+use super::stream::header_word;
 use super::{NLA_F_NESTED, NLA_HEADER, align};
 
 /// A nest that can be encoded: a message's body, or attributes inside an attribute. Derive it.
@@ -122,6 +121,12 @@ pub enum EncodeError {
     /// A message's length is a 32-bit number.
     #[error("a message of {0} bytes, at most 4294967295 fit")]
     MessageTooLong(usize),
+    /// A fixed layout of this many bytes is longer than the place for it.
+    #[error("no room for a fixed layout of {0} bytes")]
+    NoRoom(usize),
+    /// A condition of a fixed layout, such as `#[deku(assert = "…")]`, does not hold.
+    #[error("a value that its fixed layout does not allow")]
+    InvalidLayout,
 }
 
 /// Appends attributes to a buffer. What goes wrong is kept and reported by [`finish`](Self::finish), once.
@@ -146,10 +151,34 @@ impl<'a> Writer<'a> {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// The buffer that it appends to.
+    #[inline(always)]
+    pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
+        self.buffer
+    }
+
     /// Appends one attribute: its header, its payload, its padding.
     #[inline(always)]
     pub fn attribute<T: EncodePayload + ?Sized>(&mut self, number: u16, payload: &T) {
         payload.encode_attribute(number, self);
+    }
+
+    /// Appends an attribute of a fixed size in one piece. `SPACE` is what it takes with header and padding.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn attribute_of_size<const SIZE: usize, const SPACE: usize>(
+        &mut self,
+        number: u16,
+        write: impl FnOnce(&mut [u8]) -> Result<(), EncodeError>,
+    ) {
+        let mut attribute = [0; SPACE];
+        if let Some((header, payload)) = attribute.split_first_chunk_mut::<NLA_HEADER>() {
+            *header = header_word::<SIZE>(number).to_ne_bytes();
+            match write(payload) {
+                Ok(()) => self.bytes(&attribute),
+                Err(error) => self.fail(error),
+            }
+        }
     }
 
     /// [`attribute`](Self::attribute) whose length is known when its payload has been written.
@@ -243,11 +272,4 @@ pub const fn any(conditions: &[bool]) -> bool {
         rest = others;
     }
     false
-}
-
-/// Encodes a fixed layout, which is in memory as it is on the wire.
-#[doc(hidden)]
-#[inline(always)]
-pub fn encode_layout<T: IntoBytes + Immutable>(value: &T, writer: &mut Writer<'_>) {
-    writer.bytes(value.as_bytes());
 }

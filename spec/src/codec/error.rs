@@ -80,6 +80,9 @@ pub enum DecodeErrorKind {
     /// Only in [`Mode::Strict`](super::Mode::Strict): bytes behind the last attribute that are none.
     #[error("{0} bytes behind the last attribute")]
     TrailingBytes(usize),
+    /// Bytes that a condition of their fixed layout forbids, such as `#[deku(assert = "…")]`; the type's name.
+    #[error("not a valid `{0}`")]
+    InvalidLayout(&'static str),
 }
 
 impl From<DecodeErrorKind> for DecodeError {

@@ -44,25 +44,27 @@ mod bounded;
 mod decode;
 mod encode;
 mod error;
+mod layout;
 mod list;
 pub(crate) mod number;
 mod primitive;
 mod raw;
 #[expect(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "constant functions over constants")]
 mod schema;
+#[doc(hidden)]
+pub mod split;
 mod stream;
 mod tagged;
 
-pub use attribute::Attribute;
+pub use attribute::{Attribute, NlAttr};
 pub use bounded::{BoundedBytes, NulString, TooLong};
 pub use decode::{
-    Decode, DecodeField, DecodePayload, Mode, decode, decode_at, decode_layout, decode_with,
-    decode_with_general_path_only, vacant_layout,
+    Decode, DecodeField, DecodePayload, Mode, decode, decode_at, decode_with, decode_with_general_path_only,
 };
-pub use encode::{
-    Choose, Encode, EncodeError, EncodeField, EncodePayload, Writer, any, encode, encode_into, encode_layout,
-};
+pub use encode::{Choose, Encode, EncodeError, EncodeField, EncodePayload, Writer, any, encode, encode_into};
 pub use error::{DecodeError, DecodeErrorKind, missing};
+pub use layout::{Layout, NATIVE};
+pub use layout::{LayoutFunctions, layout_functions};
 pub use list::{List, elements_in_order, replace_element};
 pub use primitive::Native;
 pub use raw::RawAttribute;

@@ -2,8 +2,13 @@
 
 use std::borrow::Cow;
 
+use deku::DekuReader;
+use deku::ctx::Endian;
+use deku::no_std_io::Cursor;
+use deku::reader::Reader;
+
 use crate::ExtAck;
-use crate::codec::{ByteOrder, Decode, NLA_HEADER, NLA_TYPE_MASK, Schema, align};
+use crate::codec::{ByteOrder, Decode, Layout, NATIVE, NLA_TYPE_MASK, NlAttr, Schema, align};
 use crate::header::{NfGenMsg, NlMsgErr, NlMsgHdr};
 use crate::message::Message;
 use crate::netlink::{NFNL_MSG_BATCH_BEGIN, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR};
@@ -51,20 +56,24 @@ fn is_in_other_order(datagram: &[u8]) -> bool {
     }
 }
 
-/// Reverses the `size` bytes at `at`, if they are there.
-fn swap(bytes: &mut [u8], at: usize, size: usize) {
-    if let Some(number) = bytes.get_mut(at..at.saturating_add(size)) {
+/// Reverses the first `size` bytes, if they are there.
+fn swap(bytes: &mut [u8], size: usize) {
+    if let Some(number) = bytes.get_mut(..size) {
         number.reverse();
     }
 }
 
-/// Swaps a `struct nlmsghdr`, and reads what it says.
-fn header(bytes: &mut [u8]) -> Option<NlMsgHdr> {
-    // len, kind, flags, seq, pid
-    for (at, size) in [(0, 4), (4, 2), (6, 2), (8, 4), (12, 4)] {
-        swap(bytes, at, size);
-    }
-    crate::codec::decode_layout(bytes).ok()
+/// The byte order that is not this machine's.
+const OTHER: Endian = match NATIVE {
+    Endian::Little => Endian::Big,
+    Endian::Big => Endian::Little,
+};
+
+/// Reads a layout in the other byte order, and writes it in this one.
+fn header<T: Layout + for<'a> DekuReader<'a, Endian>>(bytes: &mut [u8]) -> Option<T> {
+    let value = T::from_reader_with_ctx(&mut Reader::new(Cursor::new(&*bytes)), OTHER).ok()?;
+    value.write_to(bytes).ok()?;
+    Some(value)
 }
 
 fn messages(datagram: &mut [u8]) {
@@ -76,7 +85,7 @@ fn messages(datagram: &mut [u8]) {
         match kind {
             NLMSG_ERROR => error(flags, body),
             NLMSG_DONE => {
-                swap(body, 0, size_of::<i32>());
+                swap(body, size_of::<i32>());
                 ext_ack(flags, body.get_mut(size_of::<i32>()..).unwrap_or_default());
             }
             _ => netfilter(kind, flags, body),
@@ -99,8 +108,7 @@ fn netfilter(kind: u16, flags: u16, body: &mut [u8]) {
 
 /// `struct nlmsgerr`: an error, the request that it answers or its header, and what the kernel says to it.
 fn error(flags: u16, body: &mut [u8]) {
-    swap(body, 0, size_of::<i32>());
-    let Some(request) = body.get_mut(size_of::<i32>()..).and_then(header) else { return };
+    let Some(NlMsgErr { request, .. }) = header(body) else { return };
     let copied = match flags & NLM_F_CAPPED {
         0 => usize::try_from(request.len).unwrap_or(usize::MAX).saturating_sub(NlMsgHdr::SIZE),
         _ => 0,
@@ -123,14 +131,12 @@ fn attributes(schema: Option<&'static Schema>, run: &mut [u8]) {
     let mut places = Vec::new();
     let mut at = 0_usize;
     while let Some(bytes) = run.get_mut(at..) {
-        swap(bytes, 0, 2);
-        swap(bytes, 2, 2);
-        let Some(&[l0, l1, k0, k1]) = bytes.first_chunk::<NLA_HEADER>() else { break };
-        let (length, kind) = (usize::from(u16::from_ne_bytes([l0, l1])), u16::from_ne_bytes([k0, k1]));
-        if length < NLA_HEADER || length > bytes.len() {
+        let Some(NlAttr { len, kind }) = header(bytes) else { break };
+        let length = usize::from(len);
+        if length < NlAttr::SIZE || length > bytes.len() {
             break;
         }
-        places.push((kind & NLA_TYPE_MASK, at.saturating_add(NLA_HEADER)..at.saturating_add(length)));
+        places.push((kind & NLA_TYPE_MASK, at.saturating_add(NlAttr::SIZE)..at.saturating_add(length)));
         at = at.saturating_add(align(length));
     }
     // It reads the headers, so they come first.
@@ -141,7 +147,7 @@ fn attributes(schema: Option<&'static Schema>, run: &mut [u8]) {
         if let Some(nest) = name.nest(selected) {
             attributes(Some(nest), payload);
         } else if let Some((size, ByteOrder::Native)) = name.declared.and_then(|declared| declared.wire.integer()) {
-            swap(payload, 0, size);
+            swap(payload, size);
         }
     }
 }

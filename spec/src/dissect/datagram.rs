@@ -2,12 +2,10 @@
 
 use std::fmt;
 
-use zerocopy::{FromBytes, IntoBytes};
-
 use super::page::{Hex, Page};
 use super::tree;
 use super::value::Named;
-use crate::codec::{Decode, Name, Schema, align, decode_layout};
+use crate::codec::{Decode, Layout, Name, Schema, align};
 use crate::header::{NfGenMsg, NlMsgErr, NlMsgHdr};
 use crate::message::Message;
 use crate::netlink::{
@@ -71,7 +69,7 @@ fn netfilter(page: &mut Page<'_, '_>, header: &NlMsgHdr, body: &[u8]) -> fmt::Re
         let name = Named { value: family.into(), names: Family::NAMES, bits: false };
         page.field("nfgen_family", &Hex::default().bytes(&[family]), name)?;
         page.field("version", &Hex::default().bytes(&[version]), version)?;
-        page.field("res_id", &Hex::default().bytes(res_id.as_bytes()), res_id)
+        page.field("res_id", &Hex::default().bytes(&res_id.to_be_bytes()), res_id)
     })?;
     let schema = Message::of(header.kind).and_then(|message| match header.flags & NLM_F_REQUEST {
         0 => message.received,
@@ -120,8 +118,8 @@ fn raw(page: &mut Page<'_, '_>, name: &str, bytes: &[u8]) -> fmt::Result {
     if bytes.is_empty() { Ok(()) } else { page.field(name, &Hex::default().bytes(bytes), "") }
 }
 
-fn read<T: FromBytes>(bytes: &[u8]) -> Option<T> {
-    decode_layout(bytes).ok()
+fn read<T: Layout>(bytes: &[u8]) -> Option<T> {
+    T::read(bytes).ok()
 }
 
 /// `nlmsg_type`

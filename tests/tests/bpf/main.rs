@@ -5,7 +5,8 @@ mod events;
 use std::fmt::Write as _;
 
 use conntrack::bpf::Program;
-use conntrack::codec::decode;
+use conntrack::codec::{Layout, decode};
+use conntrack::header::NlMsgHdr;
 use conntrack::netlink::NLM_F_MULTI;
 use conntrack::{Family, Filter, Flow, KernelVersion, L4, Protocol, Status, TcpState, Tuple, UsageError};
 use conntrack_tests::bpf::{Run, check, longest_filter, run};
@@ -251,7 +252,7 @@ fn what_kernels_sent() {
         let flow = decoded(&message.bytes);
         // As an event, the header of a dump's flow does not say that there is more of it.
         let mut bytes = message.bytes.clone();
-        bytes[6..8].copy_from_slice(&(message.flags & !NLM_F_MULTI).to_ne_bytes());
+        NlMsgHdr::edit(&mut bytes, |header| header.flags &= !NLM_F_MULTI).unwrap();
         let own = truths(&flow, 24);
         let of_the_flow = own.iter().map(|criterion| criterion.add(Filter::new())).chain([filter(&own)]);
         for filter in of_the_flow.chain(filters_of_everything()) {

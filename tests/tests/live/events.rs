@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use conntrack::codec::Layout;
+use conntrack::header::NlMsgHdr;
 use conntrack::netlink::{Channel, NLM_F_CREATE, NLM_F_EXCL, Request};
 use conntrack::sandbox::{Namespace, Sandbox};
 use conntrack::uapi::{IPCTNL_MSG_EXP_DELETE, IPCTNL_MSG_EXP_NEW, NFNL_SUBSYS_CTNETLINK_EXP};
@@ -9,6 +11,7 @@ use conntrack::{
     Capability, Changes, Command, Conntrack, Error, Event, Events, ExpectTuples, Family, Filter, FlowId, Groups,
     NewExpect, NewFlow, Origin, Report, Status, TcpState, Tuple,
 };
+use conntrack_tests::generate;
 use rustix::net::netlink::{NETFILTER, SocketAddrNetlink};
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
 use rustix::thread::CapabilitySet;
@@ -308,7 +311,7 @@ fn drops_what_other_processes_send(_: &Sandbox) -> Outcome {
     let spoofer =
         rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(NETFILTER))?;
     // What a new flow looks like, as far as the header goes.
-    let message = [20, 0, 0x0100, 0x600, 0, 0, 0, 0, 0, 0].map(u16::to_ne_bytes).concat();
+    let message = generate::message(0x0100, 0x600, Family::UNSPEC, &[]);
     ct.create(&udp(1))?;
     rustix::net::sendto(&spoofer, &message, SendFlags::empty(), &SocketAddrNetlink::new(events.port(), 0))?;
     ct.create(&udp(2))?;
@@ -351,8 +354,8 @@ fn one_undecodable_message_is_not_the_end(_: &Sandbox) -> Outcome {
     ct.create(&udp(2).zone(9))?;
     let Some(Err(Error::Undecodable(undecodable))) = events.next() else { return Err("decoded".into()) };
     same!(Report(&undecodable.reason).to_string(), "decoding a message: missing CTA_ZONE (at byte 0)");
-    let length = undecodable.bytes.first_chunk().map(|length| u32::from_ne_bytes(*length));
-    same!(length.map(usize::try_from).transpose()?, Some(undecodable.bytes.len()));
+    let length = NlMsgHdr::read(&undecodable.bytes)?.len;
+    same!(usize::try_from(length)?, undecodable.bytes.len());
     same!(undecodable.origin.port, ct.port());
     holds!(matches!(next(&mut events)?, Event::New(Zoned { zone: 9 }, _)));
     same!((events.counters().received, events.counters().undecodable), (2, 1));

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use conntrack::codec::{DecodePayload, Mode, Wire};
+use conntrack::header::{NlMsgErr, NlMsgHdr};
 use conntrack::netlink::{Channel, NLM_F_DUMP, Request};
 use conntrack::sandbox::{Failure, Namespace, Sandbox};
 use conntrack::uapi::{IPCTNL_MSG_CT_GET, NFNL_SUBSYS_CTNETLINK};
@@ -15,6 +16,7 @@ use conntrack::{
     BulkError, Changes, Command, Conntrack, Decode, DecodeError, Errno, Error, Event, Events, Filter, Flow, FlowKey,
     NoAttributes,
 };
+use conntrack_tests::generate::{layout, netlink_message};
 use rustix::net::netlink::{NETFILTER, SocketAddrNetlink};
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, sendto};
 use rustix::thread::CapabilitySet;
@@ -40,9 +42,6 @@ cases! {
     a_namespace_that_ends_under_a_listener_to_all,
     the_smallest_buffers,
 }
-
-/// `struct nlmsghdr` and `struct nlmsgerr`
-const ERROR: usize = 36;
 
 pub(crate) fn key(port: u16) -> FlowKey {
     udp(port).orig.into()
@@ -70,16 +69,12 @@ impl Neighbour {
 
 /// A message to `port`, as the kernel would answer.
 fn message(kind: u16, flags: u16, seq: u32, port: u32, body: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(16 + body.len()).unwrap_or(u32::MAX);
-    let [kind, flags] = [kind, flags].map(u16::to_ne_bytes);
-    [&length.to_ne_bytes()[..], &kind, &flags, &seq.to_ne_bytes(), &port.to_ne_bytes(), body].concat()
+    netlink_message(NlMsgHdr { len: 0, kind, flags, seq, pid: port }, body)
 }
 
 /// An acknowledgement, or with an error a refusal.
 fn answer(seq: u32, port: u32, errno: i32) -> Vec<u8> {
-    let mut body = (-errno).to_ne_bytes().to_vec();
-    body.resize(ERROR - 16, 0);
-    message(2, 0, seq, port, &body)
+    message(2, 0, seq, port, &layout(&NlMsgErr { error: -errno, ..NlMsgErr::default() }))
 }
 
 /// What a flow that does not exist would look like, and other answers: for requests with these numbers.

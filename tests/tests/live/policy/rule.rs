@@ -1,10 +1,13 @@
 //! A rule that gives flows a policy: target `CT` of `x_tables`, which `nf_tables` takes in its compatibility layer
 //! (`include/uapi/linux/netfilter/nf_tables_compat.h`, `xt_CT.h`), declared as a program would declare it.
 
+use conntrack::codec::{Layout, NATIVE};
+use conntrack::header::NlMsgErr;
 use conntrack::netlink::{Messages, NLM_F_CREATE, Request};
 use conntrack::sandbox::nftables::{Chain, Hook, Table};
 use conntrack::sandbox::{Failure, Sandbox};
 use conntrack::{Decode, Encode, Errno, Family, NoAttributes, Protocol};
+use deku::{DekuRead, DekuSize, DekuWrite};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
 
 const NFNL_SUBSYS_NFTABLES: u8 = 10;
@@ -59,7 +62,7 @@ struct Target {
     #[nla(NFTA_TARGET_REV)]
     revision: u32,
     #[nla(NFTA_TARGET_INFO)]
-    info: [u8; 72],
+    info: TargetInfo,
 }
 
 /// The protocol that the rule is for, which the target wants to know.
@@ -71,11 +74,29 @@ struct Compat {
     flags: u32,
 }
 
-/// `struct xt_ct_target_info_v1`, with nothing but the name of the policy, which is at byte 28.
-fn info(policy: &str) -> [u8; 72] {
-    let mut info = [0; 72];
-    info[28..28 + policy.len()].copy_from_slice(policy.as_bytes());
-    info
+/// `struct xt_ct_target_info_v1`
+#[derive(Debug, Default, PartialEq, DekuRead, DekuWrite, DekuSize, Encode, Decode)]
+#[nla(layout)]
+#[deku(endian = "NATIVE")]
+struct TargetInfo {
+    flags: u16,
+    zone: u16,
+    ct_events: u32,
+    exp_events: u32,
+    helper: [u8; 16],
+    timeout: [u8; 32],
+    padding: u32,
+    /// A pointer of the kernel's own.
+    ct: u64,
+}
+
+impl TargetInfo {
+    /// Nothing but the name of a policy.
+    fn of_policy(name: &str) -> Self {
+        let mut timeout = [0; 32];
+        timeout[..name.len()].copy_from_slice(name.as_bytes());
+        Self { timeout, ..Self::default() }
+    }
 }
 
 /// Why there can be no such rule, if so: asked with a policy that does not exist.
@@ -108,7 +129,7 @@ fn load(policy: &str) -> Result<Errno, Failure> {
     const OUTPUT: Hook = Hook { number: 3, priority: -300 };
     // The target wants a table of this name.
     let (table, chain) = (|| "raw".to_owned(), || "give".to_owned());
-    let target = Target { name: "CT".to_owned(), revision: 2, info: info(policy) };
+    let target = Target { name: "CT".to_owned(), revision: 2, info: TargetInfo::of_policy(policy) };
     let expressions = Expressions { list: vec![Expression { name: "target".to_owned(), target }] };
     let new_table = Table { name: table() };
     let new_chain = Chain { table: table(), name: chain(), hook: Some(OUTPUT), kind: Some("filter".to_owned()) };
@@ -142,9 +163,9 @@ fn load(policy: &str) -> Result<Errno, Failure> {
     for _ in 0..3 {
         let (read, _) = rustix::net::recv(&socket, &mut buffer, RecvFlags::empty())?;
         let answer = Messages::new(&buffer[..read]).next().ok_or("an empty answer")??;
-        let errno = i32::from_ne_bytes(*answer.body.first_chunk().ok_or("a short answer")?);
-        if errno != 0 {
-            return Ok(Errno(-errno));
+        let error = NlMsgErr::read(answer.body)?.error;
+        if error != 0 {
+            return Ok(Errno(-error));
         }
     }
     Ok(Errno(0))
