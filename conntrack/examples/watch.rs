@@ -84,24 +84,23 @@ fn watch(args: &Args, output: Output, sandbox: Option<&Sandbox>) -> Result<(), F
         make_traffic(sandbox)?;
     }
 
-    let lines = Lines::start(output, args.queue)?;
-    for _ in 0..args.first.unwrap_or(usize::MAX) {
-        let event = match sandbox {
-            None => events.next(),
-            // All has happened already.
-            Some(_) => events.try_next().transpose(),
-        };
-        match event {
-            None => break,
-            Some(Ok(event)) => print(args, &lines, &event)?,
-            Some(Err(Error::Undecodable(undecodable))) => print_undecodable(&lines, &undecodable)?,
-            Some(Err(error)) => return Err(error.into()),
+    let first = args.first.unwrap_or(usize::MAX);
+    Lines::run(output, args.queue, move |lines| {
+        for _ in 0..first {
+            let event = match sandbox {
+                None => events.next(),
+                // All has happened already.
+                Some(_) => events.try_next().transpose(),
+            };
+            match event {
+                None => break,
+                Some(Ok(event)) => print(args, lines, &event)?,
+                Some(Err(Error::Undecodable(undecodable))) => print_undecodable(lines, &undecodable)?,
+                Some(Err(error)) => return Err(error.into()),
+            }
         }
-    }
-    // Before the wait for the output.
-    drop(events);
-    lines.finish()?;
-    Ok(())
+        Ok(())
+    })
 }
 
 /// A line of text, or the event as JSON.

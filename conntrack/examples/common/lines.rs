@@ -6,6 +6,7 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use conntrack::sandbox::Failure;
 use serde::Serialize;
 
 use super::Output;
@@ -29,9 +30,24 @@ struct Gap {
 }
 
 impl Lines {
-    /// Starts the thread. At most `room` lines wait for it.
-    pub(crate) fn start(output: Output, room: usize) -> io::Result<Self> {
-        let queue = Arc::new(Queue { state: Mutex::default(), room, changed: Condvar::new() });
+    /// Runs `body` beside the thread, and waits until all lines are written, also if `body` fails. At most `room` lines
+    /// wait for the thread.
+    ///
+    /// `body` is to own what it listens with, so that the kernel has nothing to wait for while this waits.
+    pub(crate) fn run(
+        output: Output,
+        room: usize,
+        body: impl FnOnce(&Self) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let lines = Self::start(output, room)?;
+        let result = body(&lines);
+        let written = lines.finish();
+        result?;
+        Ok(written?)
+    }
+
+    fn start(output: Output, room: usize) -> io::Result<Self> {
+        let queue = Arc::new(Queue { state: Mutex::default(), room: room.max(1), changed: Condvar::new() });
         let json = output.json;
         let writer = thread::Builder::new().name("output".to_owned()).spawn({
             let queue = Arc::clone(&queue);
@@ -61,8 +77,7 @@ impl Lines {
         Ok(())
     }
 
-    /// Waits until all lines are written.
-    pub(crate) fn finish(self) -> io::Result<()> {
+    fn finish(self) -> io::Result<()> {
         self.queue.close();
         self.writer.join().map_err(|_| io::Error::other("the output's thread panicked"))?;
         self.queue.state().failure.take().map_or(Ok(()), Err)

@@ -41,8 +41,8 @@ enum How {
 }
 
 #[derive(Debug)]
-pub(crate) struct Log {
-    lines: Lines,
+pub(crate) struct Log<'a> {
+    lines: &'a Lines,
     starts: Count,
     ends: Count,
 }
@@ -61,8 +61,8 @@ impl Count {
     }
 }
 
-impl Log {
-    pub(crate) fn new(lines: Lines) -> Self {
+impl<'a> Log<'a> {
+    pub(crate) fn new(lines: &'a Lines) -> Self {
         Self { lines, starts: Count::default(), ends: Count::default() }
     }
 
@@ -112,11 +112,9 @@ impl Log {
         self.starts.all == self.ends.all
     }
 
-    /// Waits until all lines are written, and sums up.
-    pub(crate) fn finish(self) -> io::Result<String> {
-        let Self { lines, starts, ends } = self;
-        lines.finish()?;
-        Ok(format!("{} starts, {} not seen; {} ends, {} not seen", starts.all, starts.unseen, ends.all, ends.unseen))
+    pub(crate) fn summary(&self) -> String {
+        let Self { starts, ends, .. } = self;
+        format!("{} starts, {} not seen; {} ends, {} not seen", starts.all, starts.unseen, ends.all, ends.unseen)
     }
 }
 

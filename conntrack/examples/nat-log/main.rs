@@ -63,14 +63,15 @@ fn nat_log(args: &Args, output: Output, sandbox: Option<&Sandbox>) -> Result<(),
         .start()?;
     let subscribers = sandbox.map(Subscribers::start).transpose()?;
 
-    let mut log = Log::new(Lines::start(output, args.queue)?);
-    mirror.iter().try_for_each(|flow| log.existing(flow))?;
-    // Nothing in this loop waits for anything but the kernel.
-    while !(log.is_settled() && subscribers.as_ref().is_some_and(Subscribers::have_left) && mirror.is_synchronised()) {
-        mirror.wait(WAIT)?.try_for_each(|change| log.change(&change))?;
-    }
-    // Before the wait for the output: flows that end from now on are none of the log's.
-    drop(mirror);
-    note(log.finish()?);
-    subscribers.map_or(Ok(()), Subscribers::join)
+    Lines::run(output, args.queue, move |lines| {
+        let mut log = Log::new(lines);
+        mirror.iter().try_for_each(|flow| log.existing(flow))?;
+        let have_left = || subscribers.as_ref().is_some_and(Subscribers::have_left);
+        // Nothing in this loop waits for anything but the kernel.
+        while !(log.is_settled() && have_left() && mirror.is_synchronised()) {
+            mirror.wait(WAIT)?.try_for_each(|change| log.change(&change))?;
+        }
+        note(log.summary());
+        subscribers.map_or(Ok(()), Subscribers::join)
+    })
 }
