@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use common::lines::Lines;
 use common::traffic::Traffic;
 use common::{Common, Output, Selection, note};
 use conntrack::sandbox::{Failure, Namespace, Sandbox};
@@ -36,6 +37,9 @@ struct Args {
     /// How often to refresh timeouts, which no event tells of
     #[arg(long, value_name = "SECONDS", default_value_t = 20)]
     refresh: u64,
+    /// Room for lines that wait to be written. If there is none, lines are dropped, and a line says how many
+    #[arg(long, value_name = "LINES", default_value_t = 100_000)]
+    queue: usize,
     /// End after that long
     #[arg(long = "for", value_name = "SECONDS")]
     duration: Option<u64>,
@@ -65,20 +69,26 @@ fn replicate(args: &Args, output: Output, sandbox: Option<&Sandbox>) -> Result<(
         }
         None => None,
     };
-    let mut replica = Replica { there: there.open()?, output, refused: 0 };
+    let there = there.open()?;
+    Lines::run(output, args.queue, |lines| {
+        follow(args, &filter, Replica { there, lines, refused: 0 }, sandbox.is_some())
+    })
+}
 
-    let mut mirror = Mirror::builder().filter(&filter).check_every(Duration::from_secs(args.refresh)).start()?;
+/// Makes the other namespace the same as this one, and keeps it so.
+fn follow(args: &Args, filter: &Filter, mut replica: Replica<'_>, in_sandbox: bool) -> Result<(), Failure> {
+    let mut mirror = Mirror::builder().filter(filter).check_every(Duration::from_secs(args.refresh)).start()?;
     if args.exact {
-        replica.there.delete_matching(&filter, |flow| mirror.get(&without_id(flow)).is_none())?.into_result()?;
+        replica.there.delete_matching(filter, |flow| mirror.get(&without_id(flow)).is_none())?.into_result()?;
     }
     // A flow that another one announced needs that one first.
     let (announced, others): (Vec<_>, Vec<_>) = mirror.iter().cloned().partition(|flow| flow.master.is_some());
     let all = others.into_iter().chain(announced).map(|flow| Change::Inserted { flow: Box::new(flow), origin: None });
     replica.follow(&mirror, &all.collect::<Vec<_>>())?;
 
-    let script = sandbox.map(|_| std::thread::spawn(some_changes));
+    let script = in_sandbox.then(|| std::thread::spawn(some_changes));
     let started = Instant::now();
-    let lasts = args.duration.or(sandbox.map(|_| 2)).map(Duration::from_secs);
+    let lasts = args.duration.or(in_sandbox.then_some(2)).map(Duration::from_secs);
     let mut dumps = mirror.stats().dumps;
     while lasts.is_none_or(|lasts| started.elapsed() < lasts) {
         let changes: Vec<_> = mirror.wait(WAIT)?.collect();
@@ -91,13 +101,14 @@ fn replicate(args: &Args, output: Output, sandbox: Option<&Sandbox>) -> Result<(
     if let Some(script) = script {
         script.join().map_err(|_| "the changes panicked")??;
     }
-    replica.report(&mirror, &filter)
+    replica.report(&mirror, filter)
 }
 
 /// The other namespace.
-struct Replica {
+struct Replica<'a> {
     there: Conntrack,
-    output: Output,
+    /// Not written by the thread that replicates: the standby is kept up to date even if nobody reads the output.
+    lines: &'a Lines,
     refused: u64,
 }
 
@@ -108,7 +119,7 @@ struct Line<'a> {
     flow: &'a Flow,
 }
 
-impl Replica {
+impl Replica<'_> {
     /// Makes changes of the mirror there.
     fn follow(&mut self, mirror: &Mirror, changes: &[Change]) -> Result<(), Failure> {
         let results: Vec<_> = self.there.batch(changes.iter().filter_map(command)).collect();
@@ -120,7 +131,7 @@ impl Replica {
                 Change::Removed { .. } => ('-', "deleted"),
                 _ => ('~', "changed"),
             };
-            self.output.line(format_args!("{sign} {flow}"), &Line { event, flow })?;
+            self.lines.line(format_args!("{sign} {flow}"), &Line { event, flow })?;
             failed.extend(refused(result)?.map(|_| without_id(flow)));
         }
         self.repair(mirror, failed)
@@ -156,7 +167,6 @@ impl Replica {
                 note(format_args!("{}: {flow}", Report(&error)));
             }
         }
-        self.output.flush()?;
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use common::lines::Lines;
 use common::{Common, Output, Selection};
 use conntrack::sandbox::{Failure, Sandbox};
 use conntrack::{Conntrack, Error, Event, Events, Family, Groups, Origin, Report, Undecodable};
@@ -17,7 +18,8 @@ use serde::Serialize;
 
 /// Prints events, one per line as `conntrack -E` does
 ///
-/// What could not be received or understood is a line too, and it goes on.
+/// What could not be received or understood is a line too, and it goes on. If nobody reads the output, lines are dropped
+/// and counted: a listener that waits would have the kernel drop events, or with --reliable keep flows.
 #[derive(Debug, Parser)]
 #[command(name = "watch", after_help = "Example: watch --events new,destroy proto=tcp dport=443")]
 struct Args {
@@ -38,6 +40,9 @@ struct Args {
     /// Have the kernel keep destroyed flows until their events have been received
     #[arg(long)]
     reliable: bool,
+    /// Room for lines that wait to be written. If there is none, lines are dropped, and a line says how many
+    #[arg(long, value_name = "LINES", default_value_t = 100_000)]
+    queue: usize,
     #[command(flatten)]
     common: Common,
 }
@@ -67,7 +72,7 @@ fn main() -> ExitCode {
     args.common.run(|output, sandbox| watch(&args, output, sandbox))
 }
 
-fn watch(args: &Args, mut output: Output, sandbox: Option<&Sandbox>) -> Result<(), Failure> {
+fn watch(args: &Args, output: Output, sandbox: Option<&Sandbox>) -> Result<(), Failure> {
     let groups = args.events.iter().copied().map(Groups::from).collect();
     let filter = args.selection.filter()?;
     let mut builder = Events::builder().groups(groups).filter(&filter).reliable_destroy(args.reliable);
@@ -79,31 +84,33 @@ fn watch(args: &Args, mut output: Output, sandbox: Option<&Sandbox>) -> Result<(
         make_traffic(sandbox)?;
     }
 
-    for _ in 0..args.first.unwrap_or(usize::MAX) {
-        let event = match sandbox {
-            None => events.next(),
-            // All has happened already.
-            Some(_) => events.try_next().transpose(),
-        };
-        match event {
-            None => break,
-            Some(Ok(event)) => print(args, &mut output, &event)?,
-            Some(Err(Error::Undecodable(undecodable))) => print_undecodable(&mut output, &undecodable)?,
-            Some(Err(error)) => return Err(error.into()),
+    let first = args.first.unwrap_or(usize::MAX);
+    Lines::run(output, args.queue, move |lines| {
+        for _ in 0..first {
+            let event = match sandbox {
+                None => events.next(),
+                // All has happened already.
+                Some(_) => events.try_next().transpose(),
+            };
+            match event {
+                None => break,
+                Some(Ok(event)) => print(args, lines, &event)?,
+                Some(Err(Error::Undecodable(undecodable))) => print_undecodable(lines, &undecodable)?,
+                Some(Err(error)) => return Err(error.into()),
+            }
         }
-        output.flush()?;
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// A line of text, or the event as JSON.
-fn print(args: &Args, output: &mut Output, event: &Event) -> io::Result<()> {
+fn print(args: &Args, lines: &Lines, event: &Event) -> io::Result<()> {
     let program = Program(event.origin().map_or(0, |origin| origin.port));
     if args.wide {
         let event_text = event.display_as(|flow| flow.extended().id().ktimestamp());
-        output.line(format_args!("{event_text}{program}"), event)
+        lines.line(format_args!("{event_text}{program}"), event)
     } else {
-        output.line(format_args!("{event}{program}"), event)
+        lines.line(format_args!("{event}{program}"), event)
     }
 }
 
@@ -129,10 +136,10 @@ struct Unreadable<'a> {
     origin: Origin,
 }
 
-fn print_undecodable(output: &mut Output, undecodable: &Undecodable) -> io::Result<()> {
+fn print_undecodable(lines: &Lines, undecodable: &Undecodable) -> io::Result<()> {
     let Undecodable { reason, bytes, origin } = undecodable;
     let json = Unreadable { event: "undecodable", reason: Report(reason).to_string(), bytes, origin: *origin };
-    output.line(format_args!("[UNDECODABLE] {}", Report(undecodable)), &json)
+    lines.line(format_args!("[UNDECODABLE] {}", Report(undecodable)), &json)
 }
 
 /// Connections, datagrams and echo requests; then the end of all of them.

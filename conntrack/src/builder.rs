@@ -116,6 +116,9 @@ impl Builder {
     /// Opens the connection. In the calling thread's namespace this needs no privilege: the kernel checks privileges when
     /// a request is sent.
     ///
+    /// The connection keeps its network namespace alive: after `ip netns delete`, the namespace exists and forwards packets
+    /// until the connection is dropped.
+    ///
     /// # Errors
     /// * [`Error::MissingCapability`] if another namespace needs `CAP_SYS_ADMIN`.
     /// * [`UsageError::NotANetworkNamespace`](crate::UsageError::NotANetworkNamespace) if the file is none.

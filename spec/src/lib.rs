@@ -34,6 +34,8 @@ pub mod json;
 pub mod message;
 pub mod netlink;
 pub mod uapi;
+#[cfg(feature = "serde")]
+pub mod ynl;
 
 mod named;
 mod path;

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use crate::codec::{Decode, Entry, Name, Schema};
-use crate::netlink::{DELETE_FLAGS, GET_FLAGS, NEW_FLAGS};
+use crate::netlink::{DELETE_FLAGS, GET_FLAGS, NEW_FLAGS, NLM_F_DUMP};
 use crate::uapi::{
     IPCTNL_MSG_CT_DELETE, IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_GET_CTRZERO, IPCTNL_MSG_CT_GET_DYING,
     IPCTNL_MSG_CT_GET_STATS, IPCTNL_MSG_CT_GET_STATS_CPU, IPCTNL_MSG_CT_GET_UNCONFIRMED, IPCTNL_MSG_CT_NEW,
@@ -32,8 +32,12 @@ pub struct Message {
     pub number: u8,
     /// What it asks for.
     pub verb: Verb,
-    /// The attributes of the request; `None` if it has none.
+    /// The attributes of the request in either of its two forms, with `NLM_F_DUMP` and without; `None` if it has none.
     pub request: Option<&'static Schema>,
+    /// The attributes of a request without `NLM_F_DUMP`; `None` if the kernel answers to a dump only.
+    pub single: Option<&'static Schema>,
+    /// The attributes of a request with `NLM_F_DUMP`; `None` if the kernel has no such dump.
+    pub dump: Option<&'static Schema>,
     /// The attributes of what the kernel sends under this number, answers and events; `None` if it sends nothing.
     pub received: Option<&'static Schema>,
     /// The `nlmsg_type` of the answers; `None` if the answer is an acknowledgement only.
@@ -79,6 +83,13 @@ impl Message {
         }
     }
 
+    /// The attributes of a request with these flags (`NLM_F_*`).
+    #[must_use]
+    pub fn request_with(&self, flags: u16) -> Option<&'static Schema> {
+        let is_dump = self.verb == Verb::Get && flags & NLM_F_DUMP != 0;
+        if is_dump { self.dump.or(self.single) } else { self.single.or(self.dump) }
+    }
+
     /// The attributes of the answers; `None` if the answer is an acknowledgement only.
     #[must_use]
     pub fn reply(&self) -> Option<&'static Schema> {
@@ -111,20 +122,24 @@ macro_rules! one_of {
 
 /// One line of [`MESSAGES`].
 macro_rules! message {
-    ($subsystem:ident, $number:ident, $verb:ident, $request:expr, $received:expr, $answer:expr) => {
+    ($subsystem:ident, $number:ident, $verb:ident, $request:expr => $single:expr, $dump:expr; $received:expr, $answer:expr) => {
         Message {
             kernel: stringify!($number),
             subsystem: $subsystem,
             number: $number,
             verb: Verb::$verb,
             request: $request,
+            single: $single,
+            dump: $dump,
             received: $received,
             answer: $answer,
         }
     };
 }
 
-/// A get or delete of one flow, or of all that a filter selects.
+const FLOW_KEY: Option<&Schema> = Some(FlowKey::SCHEMA);
+const FLOW_FILTER: Option<&Schema> = Some(FlowFilter::SCHEMA);
+/// One flow, or all that a filter selects. Of a deletion, the kernel tells the two apart by their attributes.
 const ONE_OR_MANY: Option<&Schema> = one_of!("FlowKey or FlowFilter": FlowKey, FlowFilter);
 /// The update first, whose helper has more attributes than that of a new flow.
 const CREATE_OR_CHANGE: Option<&Schema> = one_of!("NewFlow or FlowUpdate": FlowUpdate, NewFlow);
@@ -135,6 +150,8 @@ const STATS: Option<u16> = Some(kind(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_ST
 
 const EXPECT: Option<&Schema> = Some(Expect::SCHEMA);
 const EXPECT_NEW: Option<&Schema> = one_of!("NewExpect or ExpectUpdate": NewExpect, ExpectUpdate);
+const EXPECT_KEY: Option<&Schema> = Some(ExpectKey::SCHEMA);
+const EXPECT_MASTER: Option<&Schema> = Some(ExpectMaster::SCHEMA);
 const EXPECT_GET: Option<&Schema> = one_of!("ExpectKey or ExpectMaster": ExpectKey, ExpectMaster);
 const EXPECT_DELETE: Option<&Schema> = one_of!("ExpectKey or ExpectHelper": ExpectKey, ExpectHelper);
 const EXPECTS: Option<u16> = Some(kind(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_NEW));
@@ -159,27 +176,27 @@ const NOTHING: Option<&Schema> = Some(NoAttributes::SCHEMA);
 /// Every message that is declared.
 #[rustfmt::skip]
 pub const MESSAGES: &[Message] = &[
-    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_NEW, New, CREATE_OR_CHANGE, FLOW, None),
-    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET, Get, ONE_OR_MANY, None, FLOWS),
-    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE, Delete, ONE_OR_MANY, FLOW, None),
+    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_NEW, New, CREATE_OR_CHANGE => CREATE_OR_CHANGE, None; FLOW, None),
+    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET, Get, ONE_OR_MANY => FLOW_KEY, FLOW_FILTER; None, FLOWS),
+    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE, Delete, ONE_OR_MANY => ONE_OR_MANY, None; FLOW, None),
     // Received under this number are the statistics of expectations: see below.
-    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_CTRZERO, Get, ONE_OR_MANY, Some(ExpectStats::SCHEMA), FLOWS),
-    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_STATS_CPU, Get, NOTHING, Some(CpuStats::SCHEMA), STATS_CPU),
-    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_STATS, Get, NOTHING, Some(GlobalStats::SCHEMA), STATS),
-    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_DYING, Get, NOTHING, None, FLOWS),
-    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_UNCONFIRMED, Get, NOTHING, None, FLOWS),
-    message!(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_NEW, New, EXPECT_NEW, EXPECT, None),
-    message!(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_GET, Get, EXPECT_GET, None, EXPECTS),
-    message!(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_DELETE, Delete, EXPECT_DELETE, EXPECT, None),
-    message!(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_GET_STATS_CPU, Get, NOTHING, None, EXPECT_STATS),
-    message!(NFNL_SUBSYS_CTNETLINK_TIMEOUT, IPCTNL_MSG_TIMEOUT_NEW, New, POLICY, POLICY, None),
-    message!(NFNL_SUBSYS_CTNETLINK_TIMEOUT, IPCTNL_MSG_TIMEOUT_GET, Get, POLICY_KEY, None, POLICIES),
-    message!(NFNL_SUBSYS_CTNETLINK_TIMEOUT, IPCTNL_MSG_TIMEOUT_DELETE, Delete, POLICY_KEY, None, None),
-    message!(NFNL_SUBSYS_CTNETLINK_TIMEOUT, IPCTNL_MSG_TIMEOUT_DEFAULT_SET, New, DEFAULTS, DEFAULTS, None),
-    message!(NFNL_SUBSYS_CTNETLINK_TIMEOUT, IPCTNL_MSG_TIMEOUT_DEFAULT_GET, Get, DEFAULTS_KEY, None, DEFAULTS_ANSWER),
-    message!(NFNL_SUBSYS_CTHELPER, NFNL_MSG_CTHELPER_NEW, New, HELPER, HELPER, None),
-    message!(NFNL_SUBSYS_CTHELPER, NFNL_MSG_CTHELPER_GET, Get, HELPER_KEY, None, HELPERS),
-    message!(NFNL_SUBSYS_CTHELPER, NFNL_MSG_CTHELPER_DEL, Delete, HELPER_KEY, None, None),
+    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_CTRZERO, Get, ONE_OR_MANY => FLOW_KEY, FLOW_FILTER; Some(ExpectStats::SCHEMA), FLOWS),
+    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_STATS_CPU, Get, NOTHING => None, NOTHING; Some(CpuStats::SCHEMA), STATS_CPU),
+    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_STATS, Get, NOTHING => NOTHING, None; Some(GlobalStats::SCHEMA), STATS),
+    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_DYING, Get, NOTHING => None, NOTHING; None, FLOWS),
+    message!(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_UNCONFIRMED, Get, NOTHING => None, NOTHING; None, FLOWS),
+    message!(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_NEW, New, EXPECT_NEW => EXPECT_NEW, None; EXPECT, None),
+    message!(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_GET, Get, EXPECT_GET => EXPECT_KEY, EXPECT_MASTER; None, EXPECTS),
+    message!(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_DELETE, Delete, EXPECT_DELETE => EXPECT_DELETE, None; EXPECT, None),
+    message!(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_GET_STATS_CPU, Get, NOTHING => None, NOTHING; None, EXPECT_STATS),
+    message!(NFNL_SUBSYS_CTNETLINK_TIMEOUT, IPCTNL_MSG_TIMEOUT_NEW, New, POLICY => POLICY, None; POLICY, None),
+    message!(NFNL_SUBSYS_CTNETLINK_TIMEOUT, IPCTNL_MSG_TIMEOUT_GET, Get, POLICY_KEY => POLICY_KEY, NOTHING; None, POLICIES),
+    message!(NFNL_SUBSYS_CTNETLINK_TIMEOUT, IPCTNL_MSG_TIMEOUT_DELETE, Delete, POLICY_KEY => POLICY_KEY, None; None, None),
+    message!(NFNL_SUBSYS_CTNETLINK_TIMEOUT, IPCTNL_MSG_TIMEOUT_DEFAULT_SET, New, DEFAULTS => DEFAULTS, None; DEFAULTS, None),
+    message!(NFNL_SUBSYS_CTNETLINK_TIMEOUT, IPCTNL_MSG_TIMEOUT_DEFAULT_GET, Get, DEFAULTS_KEY => DEFAULTS_KEY, None; None, DEFAULTS_ANSWER),
+    message!(NFNL_SUBSYS_CTHELPER, NFNL_MSG_CTHELPER_NEW, New, HELPER => HELPER, None; HELPER, None),
+    message!(NFNL_SUBSYS_CTHELPER, NFNL_MSG_CTHELPER_GET, Get, HELPER_KEY => HELPER_KEY, NOTHING; None, HELPERS),
+    message!(NFNL_SUBSYS_CTHELPER, NFNL_MSG_CTHELPER_DEL, Delete, HELPER_KEY => HELPER_KEY, None; None, None),
 ];
 
 /// The place of a message in [`MESSAGES`].

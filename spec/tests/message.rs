@@ -2,6 +2,7 @@
 
 use conntrack_spec::codec::{self, Decode, Native};
 use conntrack_spec::message::{MESSAGES, Message, Verb};
+use conntrack_spec::netlink::NLM_F_DUMP;
 use conntrack_spec::{AttributePolicy, ExtAck, Flow, FlowKey};
 
 #[test]
@@ -27,12 +28,18 @@ fn answers_come_under_another_number() {
 
 #[test]
 fn requests_have_the_attributes_of_each_of_their_declarations() {
-    let declares = |kind, number| Message::of(kind).unwrap().request.unwrap().attribute(number).map(|it| it.kernel);
-    assert_eq!(declares(0x0100, 6), Some("CTA_NAT_SRC"));
-    assert_eq!(declares(0x0100, 12), Some("CTA_ID"));
-    assert_eq!(declares(0x0101, 25), Some("CTA_FILTER"));
-    assert_eq!(declares(0x0101, 12), Some("CTA_ID"));
-    assert_eq!(declares(0x0101, 6), None);
+    let declares = |kind, flags, number| {
+        Message::of(kind).unwrap().request_with(flags).unwrap().attribute(number).map(|attribute| attribute.kernel)
+    };
+    assert_eq!(declares(0x0100, 0, 6), Some("CTA_NAT_SRC"));
+    assert_eq!(declares(0x0100, 0, 12), Some("CTA_ID"));
+    // A dump has a filter, and a request for one flow has a key.
+    assert_eq!(declares(0x0101, NLM_F_DUMP, 25), Some("CTA_FILTER"));
+    assert_eq!(declares(0x0101, NLM_F_DUMP, 12), None);
+    assert_eq!(declares(0x0101, 0, 12), Some("CTA_ID"));
+    assert_eq!(declares(0x0101, 0, 25), None);
+    assert_eq!(declares(0x0102, 0, 25), Some("CTA_FILTER"));
+    assert_eq!(declares(0x0102, 0, 12), Some("CTA_ID"));
     assert!(FlowKey::SCHEMA.attribute(25).is_none());
 }
 

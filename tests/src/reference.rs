@@ -24,7 +24,7 @@ type Places = BTreeMap<(usize, u16, &'static str), Vec<Place>>;
 pub fn page() -> String {
     let mut places = Places::new();
     for message in MESSAGES {
-        let schemas = [(message.received, false), (message.request, true)];
+        let schemas = [(message.received, false), (message.single, true), (message.dump, true)];
         for (schema, to_kernel) in schemas {
             if let Some(schema) = schema {
                 collect(schema, to_kernel, &mut places);
@@ -60,13 +60,12 @@ const HEAD: &str =
     "| # | attribute | payload | order | | since | in Rust | meaning |\n|---|---|---|---|---|---|---|---|\n";
 
 fn messages(page: &mut String) {
-    page.push_str("# Messages\n\n| type | message | request | from the kernel |\n|---|---|---|---|\n");
-    for message @ Message { kernel, request, received, .. } in MESSAGES {
-        let types = |schema: Option<&'static Schema>| match schema {
-            Some(schema) => type_names(schema).join(", "),
-            None => String::new(),
-        };
-        let _ = writeln!(page, "| {:#06x} | `{kernel}` | {} | {} |", message.kind(), types(*request), types(*received));
+    page.push_str("# Messages\n\n| type | message | request | dump | from the kernel |\n|---|---|---|---|---|\n");
+    for message @ Message { kernel, single, dump, received, .. } in MESSAGES {
+        let types =
+            |schema: Option<&'static Schema>| schema.map_or_else(String::new, |schema| type_names(schema).join(", "));
+        let [single, dump, received] = [*single, *dump, *received].map(types);
+        let _ = writeln!(page, "| {:#06x} | `{kernel}` | {single} | {dump} | {received} |", message.kind());
     }
 }
 

@@ -35,7 +35,7 @@ fn subjects() -> Vec<(&'static Type, Vec<u8>)> {
     let mut subjects = BTreeMap::new();
     for message in captures::all().into_iter().flat_map(|capture| capture.messages) {
         let Some(kind) = Kind::of(message.kind) else { continue };
-        let schema = if message.flags & NLM_F_REQUEST == 0 { kind.received } else { kind.request };
+        let schema = if message.flags & NLM_F_REQUEST == 0 { kind.received } else { kind.request_with(message.flags) };
         let Some(schema) = schema else { continue };
         for of in TYPES.iter().filter(|of| schema.name.split(" or ").any(|name| name == of.schema.name)) {
             subjects.insert((of.schema.name, message.attributes().to_vec()), of);
@@ -76,7 +76,7 @@ impl Cases {
 #[test]
 fn every_message_type_is_among_those_that_are_tried() {
     for message in conntrack::message::MESSAGES {
-        for schema in [message.request, message.received].into_iter().flatten() {
+        for schema in [message.single, message.dump, message.received].into_iter().flatten() {
             for name in schema.name.split(" or ") {
                 assert!(TYPES.iter().any(|of| of.schema.name == name), "{name} of {}", message.kernel);
             }

@@ -259,6 +259,10 @@ fn the_same_field_twice() {
     );
     assert_eq!(refused::<RawAttribute>(r#"{"type": 1, "type": 2, "payload": ""}"#), r#""type" is given twice"#);
     assert_eq!(refused::<PerCpu<CpuStats>>(r#"{"cpu": 1, "found": 1, "found": 2}"#), r#""found" is given twice"#);
+    // Nor does it take long to tell in an object of very many.
+    let mut many: Vec<_> = (0..300_000).map(|number| format!(r#""field-{number}": 0"#)).collect();
+    many.extend([1, 2].map(|number| format!(r#""last": {number}"#)));
+    assert_eq!(refused::<Tuple>(&format!("{{{}}}", many.join(", "))), r#""last" is given twice"#);
 }
 
 /// An object says something: one without a field would be read as if it were not there.

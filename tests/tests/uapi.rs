@@ -64,7 +64,7 @@ fn collect(schema: &Schema, into: &mut BTreeMap<&'static str, u32>) {
 
 fn declared() -> BTreeMap<&'static str, u32> {
     let mut attributes = BTreeMap::new();
-    for schema in MESSAGES.iter().flat_map(|message| [message.request, message.received]).flatten() {
+    for schema in MESSAGES.iter().flat_map(|message| [message.single, message.dump, message.received]).flatten() {
         collect(schema, &mut attributes);
     }
     attributes

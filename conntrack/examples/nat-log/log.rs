@@ -1,20 +1,19 @@
-//! The log: which translations are open, and the lines.
+//! The log: its lines, and which changes of the mirror make one.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::fmt;
 use std::io;
 use std::time::{Duration, SystemTime};
 
-use conntrack::{Conntrack, Counters, Error, Filter, Flow, FlowId, FlowKey, Nanoseconds, Status, Tuple};
+use conntrack::{Change, Counters, Flow, FlowId, Nanoseconds, Removal, Status, Tuple};
 use serde::Serialize;
 
-use crate::common::Output;
+use crate::common::lines::Lines;
 
-/// What is to be said of a translation.
+/// The start or the end of a translation.
 #[derive(Debug, Serialize)]
 struct Line<'a> {
-    /// When it happened. If it was not seen to happen and the kernel takes no times: when it was found out.
+    /// When it happened, in nanoseconds since 1970. If neither an event nor the kernel's timestamps tell: when the log
+    /// learnt of it.
     time: Nanoseconds,
     event: &'static str,
     how: How,
@@ -29,160 +28,137 @@ struct Line<'a> {
     counters_reply: Option<Counters>,
 }
 
-/// How something is known.
+/// How the log learnt of something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum How {
-    /// By its event.
+    /// From its event.
     Seen,
-    /// By what is in the table.
+    /// From the table.
     Found,
-    /// By what came later.
+    /// From what came later: a start from the end, an end from the flow's absence.
     Missed,
 }
 
-/// A translation that has started and not ended.
 #[derive(Debug)]
-struct Open {
-    orig: Tuple,
-    reply: Tuple,
-    started: Nanoseconds,
-    how: How,
-    /// It is not in the table any more. Unless its end is on the way, it was missed.
-    absent: bool,
+pub(crate) struct Log<'a> {
+    lines: &'a Lines,
+    starts: Count,
+    ends: Count,
 }
 
-#[derive(Debug)]
-pub(crate) struct Log {
-    out: Output,
-    open: HashMap<FlowKey, Open>,
-    /// Starts, and how many of them were not seen.
-    starts: [u64; 2],
-    /// Ends, and how many of them were not seen.
-    ends: [u64; 2],
+/// How many starts or ends there were.
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    all: u64,
+    unseen: u64,
 }
 
-impl Log {
-    pub(crate) fn new(out: Output) -> Self {
-        Self { out, open: HashMap::new(), starts: [0; 2], ends: [0; 2] }
+impl Count {
+    fn add(&mut self, how: How) {
+        self.all += 1;
+        self.unseen += u64::from(how != How::Seen);
+    }
+}
+
+impl<'a> Log<'a> {
+    pub(crate) fn new(lines: &'a Lines) -> Self {
+        Self { lines, starts: Count::default(), ends: Count::default() }
     }
 
-    /// A flow has begun.
-    pub(crate) fn started(&mut self, flow: &Flow) -> io::Result<()> {
-        self.start(flow, How::Seen, flow.timestamp_event)
-    }
-
-    fn start(&mut self, flow: &Flow, how: How, time: Option<Nanoseconds>) -> io::Result<()> {
-        if !flow.status.intersects(Status::NAT) {
+    /// Logs a flow that is older than the log. There can be more of them than there is room for lines.
+    pub(crate) fn existing(&mut self, flow: &Flow) -> io::Result<()> {
+        if !is_translated(flow) {
             return Ok(());
         }
-        // The event of a flow that was found before comes as well.
-        let Entry::Vacant(place) = self.open.entry(flow.key()) else { return Ok(()) };
-        let time = time.unwrap_or_else(now);
-        place.insert(Open { orig: flow.orig, reply: flow.reply, started: time, how, absent: false });
-        count(&mut self.starts, how);
-        self.out.write(&Line {
-            time,
-            event: "start",
-            how,
-            id: flow.id,
-            orig: &flow.orig,
-            reply: &flow.reply,
-            duration: None,
-            counters_orig: None,
-            counters_reply: None,
-        })
+        self.starts.add(How::Found);
+        let line = start(flow, How::Found);
+        self.lines.line_beyond(&line, &line)
     }
 
-    /// A flow has ended.
-    pub(crate) fn ended(&mut self, flow: &Flow) -> io::Result<()> {
-        self.start(flow, How::Missed, flow.timestamp.map(|timestamp| timestamp.start))?;
-        let Some(open) = self.open.remove(&flow.key()) else { return Ok(()) };
-        count(&mut self.ends, How::Seen);
-        let lived = flow.timestamp.and_then(|timestamp| Some((timestamp.start, timestamp.stop?)));
-        let time = lived.map(|(_, stop)| stop).or(flow.timestamp_event).unwrap_or_else(now);
-        let began = lived.map(|(start, _)| start).or((open.how == How::Seen).then_some(open.started));
-        self.out.write(&Line {
-            time,
-            event: "end",
-            how: How::Seen,
-            id: flow.id,
-            orig: &open.orig,
-            reply: &open.reply,
-            duration: began.map(|began| Duration::from_nanos(time.0.saturating_sub(began.0))),
-            counters_orig: flow.counters_orig,
-            counters_reply: flow.counters_reply,
-        })
-    }
-
-    /// Compares with the table: starts that are not in the log are found, and of ends that are not it is noted that they
-    /// are to come.
-    pub(crate) fn compare(&mut self, ct: &Conntrack, filter: &Filter) -> Result<(), Error> {
-        let failed = |source| Error::Io { operation: "writing the log", source };
-        self.open.values_mut().for_each(|open| open.absent = true);
-        for flow in ct.dump_filtered(filter)? {
-            let flow = flow?;
-            self.start(&flow, How::Found, flow.timestamp.map(|timestamp| timestamp.start)).map_err(failed)?;
-            self.still_there(&flow);
+    /// Logs a change of the mirror.
+    pub(crate) fn change(&mut self, change: &Change) -> io::Result<()> {
+        if !change.flow().is_some_and(is_translated) {
+            return Ok(());
         }
-        // These have left the table, and the kernel has yet to deliver their ends.
-        for flow in ct.dump_dying()? {
-            self.still_there(&flow?);
-        }
-        Ok(())
-    }
-
-    fn still_there(&mut self, flow: &Flow) {
-        if let Some(open) = self.open.get_mut(&flow.key()) {
-            open.absent = false;
+        match change {
+            Change::Inserted { flow, origin: Some(_) } => self.started(flow, How::Seen),
+            Change::Inserted { flow, origin: None } => self.started(flow, How::Found),
+            Change::Removed { flow, how: Removal::Destroyed, .. } => self.ended(flow, How::Seen),
+            Change::Removed { flow, how: Removal::Missed, .. } => self.ended(flow, How::Missed),
+            Change::Ended { flow, .. } => {
+                self.started(flow, How::Missed)?;
+                self.ended(flow, How::Seen)
+            }
+            // A translation does not change, and no flow ceases to meet a lasting filter.
+            _ => Ok(()),
         }
     }
 
-    /// All events that there were have been taken. What was not in the table before, and has not ended by one of them,
-    /// has ended without.
-    pub(crate) fn catch_up(&mut self) -> io::Result<()> {
-        for (key, open) in self.open.extract_if(|_, open| open.absent) {
-            count(&mut self.ends, How::Missed);
-            self.out.write(&Line {
-                time: now(),
-                event: "end",
-                how: How::Missed,
-                id: key.id.unwrap_or(FlowId([0; 4])),
-                orig: &open.orig,
-                reply: &open.reply,
-                duration: None,
-                counters_orig: None,
-                counters_reply: None,
-            })?;
-        }
-        self.out.flush()
+    fn started(&mut self, flow: &Flow, how: How) -> io::Result<()> {
+        self.starts.add(how);
+        let line = start(flow, how);
+        self.lines.line(&line, &line)
+    }
+
+    fn ended(&mut self, flow: &Flow, how: How) -> io::Result<()> {
+        self.ends.add(how);
+        let line = end(flow, how);
+        self.lines.line(&line, &line)
     }
 
     /// Whether every start has its end.
     pub(crate) fn is_settled(&self) -> bool {
-        self.open.is_empty()
+        self.starts.all == self.ends.all
     }
 
     pub(crate) fn summary(&self) -> String {
-        let Self { starts: [starts, found], ends: [ends, missed], open, .. } = self;
-        format!("{starts} starts, {found} not seen; {ends} ends, {missed} not seen; {} open", open.len())
+        let Self { starts, ends, .. } = self;
+        format!("{} starts, {} not seen; {} ends, {} not seen", starts.all, starts.unseen, ends.all, ends.unseen)
     }
 }
 
-fn count([all, unseen]: &mut [u64; 2], how: How) {
-    *all += 1;
-    *unseen += u64::from(how != How::Seen);
+/// Whether a rule or a request has translated the flow. This is decided before the flow begins.
+fn is_translated(flow: &Flow) -> bool {
+    flow.status.intersects(Status::NAT)
+}
+
+fn start(flow: &Flow, how: How) -> Line<'_> {
+    Line {
+        // That of a missed start is the end's.
+        time: flow
+            .timestamp
+            .map(|timestamp| timestamp.start)
+            .or(flow.timestamp_event.filter(|_| how == How::Seen))
+            .unwrap_or_else(now),
+        event: "start",
+        how,
+        id: flow.id,
+        orig: &flow.orig,
+        reply: &flow.reply,
+        duration: None,
+        counters_orig: None,
+        counters_reply: None,
+    }
+}
+
+fn end(flow: &Flow, how: How) -> Line<'_> {
+    let lived = flow.timestamp.and_then(|timestamp| Some((timestamp.start, timestamp.stop?)));
+    let is_seen = how == How::Seen;
+    Line {
+        time: lived.map(|(_, stop)| stop).or(flow.timestamp_event).filter(|_| is_seen).unwrap_or_else(now),
+        event: "end",
+        duration: lived.map(|(start, stop)| Duration::from_nanos(stop.0.saturating_sub(start.0))),
+        // Without an end they are not the last ones.
+        counters_orig: flow.counters_orig.filter(|_| is_seen),
+        counters_reply: flow.counters_reply.filter(|_| is_seen),
+        ..start(flow, how)
+    }
 }
 
 fn now() -> Nanoseconds {
     let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
     Nanoseconds(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
-}
-
-impl Output {
-    fn write(&mut self, line: &Line<'_>) -> io::Result<()> {
-        self.line(line, line)
-    }
 }
 
 impl fmt::Display for Line<'_> {

@@ -8,24 +8,27 @@ mod log;
 mod subscribers;
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Parser;
+use common::lines::Lines;
 use common::{Common, Output, Selection, note};
+use conntrack::Mirror;
 use conntrack::sandbox::{Failure, Sandbox};
-use conntrack::{Conntrack, Error, Event, Events, Groups, Report};
 use log::Log;
 use subscribers::Subscribers;
 
-/// How long to wait for events before looking whether there is something else to do.
-const IDLE: Duration = Duration::from_millis(200);
+/// How long to wait for changes before looking whether it is time to end.
+const WAIT: Duration = Duration::from_millis(200);
 
 /// Logs when address translations start and end, one line each, with both tuples and the duration
 ///
-/// Every start has its end, whatever is lost on the way. Ends are delivered reliably: the kernel keeps a flow until its
-/// end has arrived. After an overrun of the buffer, and every so often without a reason, the log is compared with the
-/// table: (found) marks a start that was learned from the table and not when it happened, (missed) one that only the end
-/// told of, and an end that nothing told of but the table.
+/// Every start has its end. The kernel keeps a flow until its end has been received, with its counters. The start of a flow
+/// can be lost when the buffer overruns: then the log has it from the table, marked (found), or from the flow's end, marked
+/// (missed). An end is marked (missed) if the kernel never reported it.
+///
+/// If nobody reads the output, lines are dropped, and a line says how many: the kernel is not made to wait, because the
+/// flows that it keeps count against `nf_conntrack_max`.
 #[derive(Debug, Parser)]
 #[command(name = "nat-log")]
 struct Args {
@@ -34,6 +37,9 @@ struct Args {
     /// Room for events, 1280 bytes each; the kernel doubles it
     #[arg(long, value_name = "BYTES", default_value_t = 8 << 20)]
     receive_buffer: usize,
+    /// Room for lines that wait to be written, about 200 bytes each
+    #[arg(long, value_name = "LINES", default_value_t = 100_000)]
+    queue: usize,
     /// Seconds between comparisons with the table
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     check: u64,
@@ -47,54 +53,25 @@ fn main() -> ExitCode {
 }
 
 fn nat_log(args: &Args, output: Output, sandbox: Option<&Sandbox>) -> Result<(), Failure> {
-    let filter = args.selection.filter()?;
-    let ct = Conntrack::open()?;
     // In the sandbox hardly any room, to see it overrun.
     let room = if sandbox.is_some() { 16 << 10 } else { args.receive_buffer };
-    let mut events = Events::builder()
-        .groups(Groups::NEW | Groups::DESTROY)
-        .filter(&filter)
+    let mut mirror = Mirror::builder()
+        .filter(&args.selection.lasting_filter()?)
         .receive_buffer(room)
         .reliable_destroy(true)
-        .subscribe()?;
+        .check_every(Duration::from_secs(args.check))
+        .start()?;
     let subscribers = sandbox.map(Subscribers::start).transpose()?;
 
-    let mut log = Log::new(output);
-    // Whether all that has happened is in the log, as far as can be known; and whether all events that are there are.
-    let (mut complete, mut caught_up) = (false, false);
-    let mut check = Instant::now();
-    loop {
-        match events.next_timeout(if caught_up { IDLE } else { Duration::ZERO }) {
-            Ok(None) if !complete || check <= Instant::now() => {
-                // At first, it is the translations that were there before that are missing.
-                log.compare(&ct, &filter)?;
-                (complete, caught_up) = (true, false);
-                check = Instant::now() + Duration::from_secs(args.check);
-                continue;
-            }
-            Ok(None) => {
-                log.catch_up()?;
-                caught_up = true;
-                if log.is_settled() && subscribers.as_ref().is_some_and(Subscribers::have_left) {
-                    break;
-                }
-                continue;
-            }
-            Ok(Some(Event::New(flow, _))) => log.started(&flow)?,
-            Ok(Some(Event::Destroy(flow, _))) => log.ended(&flow)?,
-            Ok(Some(Event::Overrun { lost })) => {
-                note(format_args!("overrun: {lost} events were lost"));
-                complete = false;
-            }
-            Ok(Some(_)) => {}
-            Err(error @ Error::Undecodable(_)) => {
-                note(Report(&error));
-                complete = false;
-            }
-            Err(error) => return Err(error.into()),
+    Lines::run(output, args.queue, move |lines| {
+        let mut log = Log::new(lines);
+        mirror.iter().try_for_each(|flow| log.existing(flow))?;
+        let have_left = || subscribers.as_ref().is_some_and(Subscribers::have_left);
+        // Nothing in this loop waits for anything but the kernel.
+        while !(log.is_settled() && have_left() && mirror.is_synchronised()) {
+            mirror.wait(WAIT)?.try_for_each(|change| log.change(&change))?;
         }
-        caught_up = false;
-    }
-    note(log.summary());
-    subscribers.map_or(Ok(()), Subscribers::join)
+        note(log.summary());
+        subscribers.map_or(Ok(()), Subscribers::join)
+    })
 }

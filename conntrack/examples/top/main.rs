@@ -6,6 +6,7 @@
 mod common;
 mod meter;
 mod screen;
+mod terminal;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -17,9 +18,10 @@ use common::{Common, Output, Selection};
 use conntrack::sandbox::{Failure, Sandbox};
 use conntrack::{Conntrack, Filter};
 use meter::{Meter, Order};
-use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyModifiers};
 use screen::Screen;
+use signal_hook::consts::SIGTSTP;
+use terminal::Shared;
 
 /// Shows the busiest flows, by bytes and rate
 ///
@@ -67,8 +69,7 @@ fn top(args: &Args, output: Output, sandbox: Option<&Sandbox>) -> Result<(), Fai
     }
     // An error of the first refresh is better read on a screen that stays.
     let meter = Meter::start(&ct, &filter, args.by)?;
-    // Puts the terminal back also after a panic.
-    ratatui::run(|terminal| show(args, terminal, meter, &ct, &filter))
+    terminal::run(|terminal| show(args, terminal, meter, &ct, &filter))?
 }
 
 /// Refreshes until there have been enough, printing the busiest flows of each.
@@ -84,21 +85,16 @@ fn print(args: &Args, mut output: Output, ct: &Conntrack, filter: &Filter) -> Re
 }
 
 /// Refreshes a screen until there have been enough, or a key says so.
-fn show(
-    args: &Args,
-    terminal: &mut DefaultTerminal,
-    mut meter: Meter,
-    ct: &Conntrack,
-    filter: &Filter,
-) -> Result<(), Failure> {
+fn show(args: &Args, terminal: &Shared, mut meter: Meter, ct: &Conntrack, filter: &Filter) -> Result<(), Failure> {
     let mut screen = Screen { filter: filter.to_string(), interval: args.interval, paused: false };
     let mut left = args.refreshes.unwrap_or(u64::MAX);
     let mut due = Instant::now() + args.interval;
     while left > 0 {
-        terminal.draw(|frame| screen.draw(frame, &meter))?;
+        terminal.lock().draw(|frame| screen.draw(frame, &meter))?;
         if event::poll(due.saturating_duration_since(Instant::now()))? {
             match event::read()? {
                 Event::Key(key) if ends(key) => return Ok(()),
+                Event::Key(key) if is_ctrl(key, 'z') => signal_hook::low_level::raise(SIGTSTP)?,
                 Event::Key(KeyEvent { code: KeyCode::Char(' '), .. }) => screen.paused = !screen.paused,
                 Event::Key(KeyEvent { code: KeyCode::Char(key), .. }) => {
                     if let Some(order) = Order::of_key(key) {
@@ -118,8 +114,11 @@ fn show(
     Ok(())
 }
 
-/// In the raw mode of the terminal, ctrl-C is a key like any other.
 fn ends(key: KeyEvent) -> bool {
-    let is_ctrl_c = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
-    is_ctrl_c || matches!(key.code, KeyCode::Char('q') | KeyCode::Esc)
+    is_ctrl(key, 'c') || matches!(key.code, KeyCode::Char('q') | KeyCode::Esc)
+}
+
+/// In the raw mode of the terminal, ctrl-C and ctrl-Z are keys like any others.
+fn is_ctrl(key: KeyEvent, letter: char) -> bool {
+    key.code == KeyCode::Char(letter) && key.modifiers.contains(KeyModifiers::CONTROL)
 }

@@ -144,6 +144,9 @@ impl EventsBuilder {
 
     /// Starts listening.
     ///
+    /// The listener keeps its network namespace alive: after `ip netns delete`, the namespace exists and forwards packets
+    /// until the listener is dropped.
+    ///
     /// # Errors
     /// [`Error::MissingCapability`] without `CAP_NET_ADMIN`, `CAP_SYS_ADMIN` for another namespace, or
     /// `CAP_NET_BROADCAST` for all namespaces;

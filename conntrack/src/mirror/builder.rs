@@ -145,6 +145,9 @@ impl MirrorBuilder {
     /// Starts listening, reads the table, and returns when the mirror has all of it. A dump that fails and may well
     /// succeed another time is tried ten times.
     ///
+    /// The mirror keeps its network namespace alive: after `ip netns delete`, the namespace exists and forwards packets
+    /// until the mirror is dropped.
+    ///
     /// # Errors
     /// [`Error::MissingCapability`] without `CAP_NET_ADMIN`, the filter contradicts itself, the system refuses a socket
     /// or a dump, or all dumps fail.

@@ -8,23 +8,19 @@
 use std::any::Any;
 use std::backtrace::Backtrace;
 use std::cell::Cell;
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::AsRawFd;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, parent_id};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::path::Path;
-use std::process::Command;
+use std::process::{self, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::Error;
 use super::error::Step;
 use crate::error::Report;
-use crate::sys::namespace;
+use crate::sys::namespace::{self, Denied};
 
-/// Tells the process that runs the test again where to report: the number of a descriptor.
-const REPORT: &str = "CONNTRACK_SANDBOX_REPORT";
 /// Ends a report.
 const END: char = '\0';
 
@@ -74,23 +70,34 @@ pub(super) fn current_test() -> Option<String> {
     Backtrace::force_capture().to_string().contains("test::run_test").then_some(name)
 }
 
+/// The name of the file in memory for the reports of the tests that process `parent` runs again.
+///
+/// A program that such a test starts inherits the file too, but is not a child of `parent`.
+fn reports_name(parent: u32) -> String {
+    format!("conntrack-sandbox-reports-to-{parent}")
+}
+
+/// Opens the file for this process's reports; `None` unless it runs a test again.
+fn inherited_reports() -> Result<Option<File>, Error> {
+    namespace::inherited_file(&reports_name(parent_id())).map_err(Step::RunAgain.failed())
+}
+
 /// Runs this program's test `name` again, in a user namespace, and does as its call of `run` did.
 pub(super) fn run_again(name: &str) -> Result<(), Error> {
-    if std::env::var_os(REPORT).is_some() {
+    if inherited_reports()?.is_some() {
         // It has been, and still may not create network namespaces.
-        return Err(Error::UserNamespace(io::ErrorKind::PermissionDenied.into()));
+        return Err(Error::denied(Denied::Network(io::ErrorKind::PermissionDenied.into())));
     }
     let step = Step::RunAgain;
     let call = CALLS.replace(CALLS.get().saturating_add(1));
-    let mut reports = namespace::anonymous_file().map_err(step.failed())?;
+    let mut reports = namespace::anonymous_file(&reports_name(process::id())).map_err(step.failed())?;
     let inherited = reports.try_clone().map_err(step.failed())?;
 
     let mut command = Command::new(namespace::THIS_PROGRAM);
     command.arg0(std::env::args_os().next().unwrap_or_default());
     command.args([name, "--exact", "--include-ignored", "--nocapture"]);
-    command.env(REPORT, inherited.as_raw_fd().to_string());
     namespace::run_in_user_namespace(&mut command, inherited.into());
-    let output = command.output().map_err(Error::UserNamespace)?;
+    let output = command.output().map_err(|error| Error::denied(Denied::User(error)))?;
     // The harness captures what these macros print, and shows it if the test fails.
     print!("{}", String::from_utf8_lossy(&output.stdout));
     eprint!("{}", String::from_utf8_lossy(&output.stderr));
@@ -107,7 +114,7 @@ pub(super) fn run_again(name: &str) -> Result<(), Error> {
 
 /// Does `work`, and reports what came of it if this is the process that runs a test again.
 pub(super) fn reported(work: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
-    let Some(descriptor) = std::env::var_os(REPORT) else { return work() };
+    let Some(mut reports) = inherited_reports()? else { return work() };
     if REPORTING.swap(true, Ordering::Relaxed) {
         return work();
     }
@@ -118,9 +125,7 @@ pub(super) fn reported(work: impl FnOnce() -> Result<(), Error>) -> Result<(), E
         Ok(Err(error)) => Outcome::Failed(Report(error).to_string()),
         Err(panic) => Outcome::Panicked(panic_text(panic.as_ref())),
     };
-    let path = Path::new("/proc/self/fd").join(descriptor);
-    let file = OpenOptions::new().append(true).open(path);
-    file.and_then(|mut file| file.write_all(outcome.to_report().as_bytes())).map_err(Step::RunAgain.failed())?;
+    reports.write_all(outcome.to_report().as_bytes()).map_err(Step::RunAgain.failed())?;
     result.unwrap_or_else(|panic| resume_unwind(panic))
 }
 

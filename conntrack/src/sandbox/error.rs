@@ -5,6 +5,9 @@ use std::io;
 
 use conntrack_spec::codec::EncodeError;
 
+use super::limit::Limit;
+use crate::sys::namespace::Denied;
+
 /// What the body of a sandbox fails with: any error, by `?`.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -14,10 +17,11 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The system does not let an ordinary user create a user namespace.
+    /// The system does not let an ordinary user create a user namespace with a network namespace in it. The process is
+    /// unchanged.
     #[error(
-        "creating a user namespace; run as root, or allow user namespaces to ordinary users \
-         (`sysctl user.max_user_namespaces kernel.apparmor_restrict_unprivileged_userns`)"
+        "creating a user namespace with a network namespace in it; run as root, or allow both to ordinary users \
+         (`sysctl user.max_user_namespaces user.max_net_namespaces kernel.apparmor_restrict_unprivileged_userns`)"
     )]
     UserNamespace(#[source] io::Error),
     /// The process of an ordinary user has several threads, so that the kernel does not let it enter a user namespace.
@@ -48,6 +52,15 @@ pub enum Error {
     /// The body of the sandbox failed.
     #[error(transparent)]
     Body(Failure),
+}
+
+impl Error {
+    pub(super) fn denied(denied: Denied) -> Self {
+        Self::UserNamespace(match denied {
+            Denied::User(error) => Limit::UserNamespaces.explain(error),
+            Denied::Network(error) => Limit::NetworkNamespaces.explain(error),
+        })
+    }
 }
 
 /// A step on the way to a sandbox, or one that something in it asked for.

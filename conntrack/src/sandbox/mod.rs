@@ -36,17 +36,35 @@
 //!   [`enter`](Sandbox::enter) a sandbox, and [`Sandbox::probe`] says why if it cannot.
 //!
 //! Some systems forbid user namespaces to ordinary users (`kernel.apparmor_restrict_unprivileged_userns`,
-//! `user.max_user_namespaces`, the filters of container engines): [`Error::UserNamespace`].
+//! `user.max_user_namespaces`, `user.max_net_namespaces`, the filters of container engines): this is
+//! [`Error::UserNamespace`], which says why.
+//!
+//! # Skipping tests
+//!
+//! Where a sandbox is forbidden, tests fail. To skip them instead, set the environment variable `CONNTRACK_TESTS_SKIP` to
+//! `allow`, for example in `.cargo/config.toml`:
+//!
+//! ```toml
+//! [env]
+//! CONNTRACK_TESTS_SKIP = "allow"
+//! ```
+//!
+//! On [`Error::UserNamespace`], and on no other error, [`run`] then writes `SKIPPED` and the reason to standard error and
+//! returns `Ok` without running its body. [`Sandbox::enter`] writes the same and ends the process with exit code 0, if the
+//! process has a single thread: so an example in documentation, whose output rustdoc hides, succeeds. In CI, set the
+//! variable to `deny`, so that nothing is skipped.
 
 pub mod nftables;
 
 mod again;
 mod datagram;
 mod error;
+mod limit;
 mod link;
 mod namespace;
 mod nsid;
 mod ruleset;
+mod skip;
 mod sysctl;
 mod traffic;
 
@@ -65,18 +83,21 @@ use crate::sys::namespace as sys;
 /// again from its beginning, in another process, lets that one run `body`, and prints what it prints. What comes
 /// before this call therefore happens twice, and what `body` changes outside of itself is not seen behind this call.
 ///
+/// With `CONNTRACK_TESTS_SKIP=allow` in the environment, this returns `Ok` instead of [`Error::UserNamespace`], with a
+/// [message](self#skipping-tests).
+///
 /// # Errors
 /// [`Error::Body`] is what `body` returns, or [`Error::Again`], if another process ran it; [`Error::UserNamespace`] and
 /// [`Error::MultiThreaded`], if an ordinary user cannot have a sandbox; [`Error::Step`], if the system refuses one.
 pub fn run(body: impl FnOnce(&Sandbox) -> Result<(), Failure> + Send) -> Result<(), Error> {
-    match enter_user_namespace() {
+    skip::test(match enter_user_namespace() {
         Ok(()) => again::reported(|| Namespace::new()?.run(body)),
         Err(Error::MultiThreaded) => match again::current_test() {
             Some(test) => again::run_again(&test),
             None => Err(Error::MultiThreaded),
         },
         Err(error) => Err(error),
-    }
+    })
 }
 
 /// Moves the process into a user namespace of its own, in which it is root, so that each of its threads can enter a
@@ -86,16 +107,16 @@ pub fn run(body: impl FnOnce(&Sandbox) -> Result<(), Failure> + Send) -> Result<
 /// processes of all other users as `nobody`'s.
 ///
 /// # Errors
-/// [`Error::MultiThreaded`], if the process has started threads; [`Error::UserNamespace`], if the system forbids it.
+/// [`Error::MultiThreaded`], if the process has started threads; [`Error::UserNamespace`], if the system forbids a user
+/// namespace or a network namespace in it. After an error the process is unchanged: a child process creates the
+/// namespaces, and this process enters only what is complete.
 pub fn enter_user_namespace() -> Result<(), Error> {
     if sys::is_privileged() {
         return Ok(());
     }
-    sys::enter_user_namespace().map_err(|error| {
-        // EINVAL for several threads, and for kernels without user namespaces.
-        match error.kind() {
-            std::io::ErrorKind::InvalidInput if sys::is_multi_threaded().unwrap_or(false) => Error::MultiThreaded,
-            _ => Error::UserNamespace(error),
-        }
-    })
+    // The kernel's EINVAL could also mean that it has no user namespaces.
+    if sys::is_multi_threaded().unwrap_or(false) {
+        return Err(Error::MultiThreaded);
+    }
+    sys::enter_user_namespace().map_err(Error::denied)
 }

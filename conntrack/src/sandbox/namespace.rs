@@ -6,9 +6,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use conntrack_spec::{Family, Protocol};
 
 use super::error::{Failure, Step};
+use super::limit::Limit;
 use super::nftables::{self, Change};
 use super::traffic::{self, Ping, TcpConnection, UdpExchange};
-use super::{Error, enter_user_namespace, link, nsid, ruleset, sysctl};
+use super::{Error, enter_user_namespace, link, nsid, ruleset, skip, sysctl};
 use crate::sys::namespace as sys;
 use crate::sys::thread::on_own_thread;
 
@@ -27,7 +28,8 @@ impl Namespace {
     pub fn new() -> Result<Self, Error> {
         enter_user_namespace()?;
         on_own_thread(|| {
-            sys::unshare_network().map_err(Step::NetworkNamespace.failed())?;
+            let limited = |error| Limit::NetworkNamespaces.explain(error);
+            sys::unshare_network().map_err(limited).map_err(Step::NetworkNamespace.failed())?;
             link::bring_up_loopback()?;
             // The rules before the sysctls: it is they that load the module which has those.
             nftables::load(&ruleset::tracking())?;
@@ -77,16 +79,19 @@ impl Sandbox {
     /// As an ordinary user, this moves the process into a user namespace too, unless it is in one; see
     /// [`enter_user_namespace`].
     ///
+    /// With `CONNTRACK_TESTS_SKIP=allow` in the environment, this ends the process with exit code 0 instead of returning
+    /// [`Error::UserNamespace`], with a [message](super#skipping-tests), if the process has a single thread.
+    ///
     /// # Errors
     /// Those of [`Namespace::new`] and [`Namespace::enter`].
     pub fn enter() -> Result<Self, Error> {
-        Namespace::new()?.enter()
+        skip::program(Namespace::new())?.enter()
     }
 
     /// Whether there can be a sandbox: `Ok`, or the reason why not. The program stays as it is.
     ///
-    /// With the privilege to create network namespaces, this creates and sets up one. Without it, only namespaces are
-    /// tried, in a child process; whether the kernel has nf\_tables will show later.
+    /// With the privilege to create network namespaces, this creates one and sets it up. Without it, a child process
+    /// creates the namespaces and does not set them up: whether the kernel has nf\_tables will show later.
     ///
     /// # Errors
     /// [`Error::UserNamespace`], if the system forbids them to ordinary users; [`Error::Step`], if it refuses one.
@@ -94,7 +99,7 @@ impl Sandbox {
         if sys::is_privileged() {
             Namespace::new().map(drop)
         } else {
-            sys::probe_user_namespace().map_err(Error::UserNamespace)
+            sys::new_user_namespace().map(drop).map_err(Error::denied)
         }
     }
 

@@ -1,17 +1,24 @@
 //! Namespaces: who may create them, and the system calls that do.
 
+use std::ffi::CStr;
 use std::fs::{File, read_dir};
-use std::io;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
 use std::net::{SocketAddr, UdpSocket};
 use std::num::NonZeroU32;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::Command;
 
 use conntrack_spec::Protocol;
 use rustix::fs::{MemfdFlags, Mode, OFlags};
 use rustix::io::{Errno, FdFlags};
-use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, SocketFlags, SocketType,
+};
 use rustix::thread::{CapabilitySet, LinkNameSpaceType, UnshareFlags};
 
 /// The program that is running, even if its file has been replaced since.
@@ -29,9 +36,12 @@ pub(crate) fn is_multi_threaded() -> io::Result<bool> {
     Ok(read_dir("/proc/self/task")?.count() > 1)
 }
 
-/// Moves the process, which must have one thread, into a user namespace of its own.
-pub(crate) fn enter_user_namespace() -> io::Result<()> {
-    IdMaps::caller_as_root().enter_user_namespace()
+/// Moves the process, which must have one thread, into a user namespace of its own. If this fails, the process is
+/// unchanged.
+pub(crate) fn enter_user_namespace() -> Result<(), Denied> {
+    let namespace = new_user_namespace()?;
+    rustix::thread::move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::User))
+        .map_err(|errno| Denied::User(errno.into()))
 }
 
 /// Moves the calling thread into a network namespace of its own.
@@ -64,28 +74,82 @@ pub(crate) fn run_in_user_namespace(command: &mut Command, inherited: OwnedFd) {
     unsafe { command.pre_exec(prepare) };
 }
 
-/// Whether an ordinary user may create user namespaces, and network namespaces in them: tried out in a child process.
-pub(crate) fn probe_user_namespace() -> io::Result<()> {
+/// A namespace that the system does not let an ordinary user create.
+#[derive(Debug)]
+pub(crate) enum Denied {
+    User(io::Error),
+    /// A network namespace inside a new user namespace.
+    Network(io::Error),
+}
+
+/// Creates a user namespace in which the caller is root, and in which a network namespace can be created.
+///
+/// A child process creates both and ends. Between creating a user namespace and being root in it there are steps that can
+/// fail, after which a process is in the namespace without any identity; so the caller enters a finished one.
+pub(crate) fn new_user_namespace() -> Result<OwnedFd, Denied> {
     let maps = IdMaps::caller_as_root();
+    let (ours, childs) = UnixStream::pair().map_err(Denied::User)?;
     let attempt = move || {
         maps.enter_user_namespace()?;
+        let namespace = rustix::fs::open(USER_NAMESPACE, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        send_descriptor(&childs, namespace.as_fd())?;
         unshare(UnshareFlags::NEWNET)?;
-        // All went well: now the child is not to become a program.
+        // This ends the child, and tells the parent that all went well.
         Err(Errno::CANCELED.into())
     };
     let mut command = Command::new(THIS_PROGRAM);
     // SAFETY: as in `run_in_user_namespace`.
     unsafe { command.pre_exec(attempt) };
-    match command.spawn() {
-        Err(error) if Errno::from_io_error(&error) == Some(Errno::CANCELED) => Ok(()),
-        Err(error) => Err(error),
-        Ok(mut child) => child.wait().map(drop),
+    let failure = command.spawn().err().filter(|error| Errno::from_io_error(error) != Some(Errno::CANCELED));
+    match (receive_descriptor(&ours), failure) {
+        (Ok(namespace), None) => Ok(namespace),
+        (Ok(_), Some(failure)) => Err(Denied::Network(failure)),
+        (Err(_), Some(failure)) | (Err(failure), None) => Err(Denied::User(failure)),
     }
 }
 
-/// A file in memory, without a name.
-pub(crate) fn anonymous_file() -> io::Result<File> {
-    Ok(File::from(rustix::fs::memfd_create(c"conntrack-sandbox", MemfdFlags::CLOEXEC)?))
+/// The calling process's user namespace.
+const USER_NAMESPACE: &CStr = c"/proc/self/ns/user";
+
+/// Sends a descriptor. Allocates nothing, so that it can run between fork and exec.
+fn send_descriptor(socket: &UnixStream, descriptor: BorrowedFd<'_>) -> Result<(), Errno> {
+    let descriptors = [descriptor];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
+    rustix::net::sendmsg(socket, &[IoSlice::new(b"n")], &mut ancillary, SendFlags::empty()).map(drop)
+}
+
+/// Receives a descriptor that has been sent already.
+fn receive_descriptor(socket: &UnixStream) -> io::Result<OwnedFd> {
+    let mut byte = [0];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+    rustix::net::recvmsg(socket, &mut [IoSliceMut::new(&mut byte)], &mut ancillary, flags)?;
+    let descriptors = ancillary.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
+        _ => None,
+    });
+    descriptors.flatten().next().ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+}
+
+/// Creates a file in memory, which `/proc` shows as `name`.
+pub(crate) fn anonymous_file(name: &str) -> io::Result<File> {
+    Ok(File::from(rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC)?))
+}
+
+/// Opens the file in memory with this name that the process has inherited, for appending; `None` if there is none.
+pub(crate) fn inherited_file(name: &str) -> io::Result<Option<File>> {
+    let shown = PathBuf::from(format!("/memfd:{name} (deleted)"));
+    for entry in read_dir("/proc/self/fd")? {
+        let path = entry?.path();
+        // Of the descriptors, this listing's own is gone when it is looked at.
+        if std::fs::read_link(&path).is_ok_and(|target| target == shown) {
+            return File::options().append(true).open(path).map(Some);
+        }
+    }
+    Ok(None)
 }
 
 /// The number of the group that the calling thread acts as.
@@ -128,7 +192,7 @@ impl IdMaps {
 }
 
 /// Writes a file of `/proc`, which takes its content in one piece.
-fn write(path: &std::ffi::CStr, content: &[u8]) -> Result<(), Errno> {
+fn write(path: &CStr, content: &[u8]) -> Result<(), Errno> {
     let file = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
     rustix::io::write(&file, content).map(drop)
 }

@@ -30,7 +30,7 @@ fn seeds() -> [(&'static str, BTreeSet<Vec<u8>>); 11] {
     let typed: BTreeSet<_> = attributes()
         .flat_map(|(message, attributes)| {
             let own =
-                Message::of(message.kind).and_then(|of| if message.flags & 1 == 0 { of.received } else { of.request });
+                Message::of(message.kind).and_then(|of| if message.flags & 1 == 0 { of.received } else { of.request_with(message.flags) });
             let fits = move |name| own.is_none_or(|own| own.name.contains(name));
             TYPES.iter().filter(move |of| fits(of.schema.name)).filter_map(move |of| with_type(of, attributes))
         })

@@ -101,7 +101,7 @@ fn netfilter(kind: u16, flags: u16, body: &mut [u8]) {
     }
     let schema = Message::of(kind).and_then(|message| match flags & NLM_F_REQUEST {
         0 => message.received,
-        _ => message.request,
+        _ => message.request_with(flags),
     });
     attributes(schema, body.get_mut(NfGenMsg::SIZE..).unwrap_or_default());
 }

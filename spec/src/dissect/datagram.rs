@@ -73,7 +73,7 @@ fn netfilter(page: &mut Page<'_, '_>, header: &NlMsgHdr, body: &[u8]) -> fmt::Re
     })?;
     let schema = Message::of(header.kind).and_then(|message| match header.flags & NLM_F_REQUEST {
         0 => message.received,
-        _ => message.request,
+        _ => message.request_with(header.flags),
     });
     tree::attributes(page, schema, body.get(NfGenMsg::SIZE..).unwrap_or_default())
 }

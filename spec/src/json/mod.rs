@@ -67,7 +67,7 @@ use crate::codec::{
     self, BoundedBytes, Decode, DecodeError, DecodeErrorKind, DecodePayload, EncodePayload, Mode, NulString,
     RawAttribute, Schema, Writer,
 };
-use node::Node;
+pub(crate) use node::{Key, Node};
 use shape::Shape;
 
 /// Structs of attributes.

@@ -7,10 +7,10 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 /// The name of a field: that of a declaration, or one that was read.
-pub(super) type Key = Cow<'static, str>;
+pub(crate) type Key = Cow<'static, str>;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Node {
+pub(crate) enum Node {
     Null,
     Bool(bool),
     Unsigned(u64),
@@ -21,7 +21,7 @@ pub(super) enum Node {
 }
 
 impl Node {
-    pub(super) fn text(text: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn text(text: impl Into<Cow<'static, str>>) -> Self {
         Self::Text(text.into())
     }
 

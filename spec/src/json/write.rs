@@ -1,5 +1,6 @@
 //! From a value to attributes.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -97,10 +98,9 @@ struct Field<'a> {
 impl<'a> Object<'a> {
     fn new(node: &'a Node, expected: &str) -> Result<Self, Misfit> {
         let Node::Map(given) = node else { return Err(Misfit::new(node, expected)) };
-        for (at, (key, _)) in given.iter().enumerate() {
-            if given.iter().take(at).any(|(before, _)| before == key) {
-                return Err(Misfit::of(format!("{key:?} is given twice")));
-            }
+        let mut keys = BTreeSet::new();
+        if let Some((key, _)) = given.iter().find(|(key, _)| !keys.insert(key)) {
+            return Err(Misfit::of(format!("{key:?} is given twice")));
         }
         // Null is absence.
         let present = given.iter().filter(|(_, node)| *node != Node::Null);

@@ -80,7 +80,7 @@ impl Model {
         match *step {
             Step::Create { place, id } if !self.table.contains_key(&place) => {
                 let expect = expect(place, id, self.version(place));
-                self.table.insert(place, expect);
+                self.table.insert(place, expect.clone());
                 self.tell(Event::ExpectNew(expect, Origin::default()));
             }
             Step::Create { .. } => {}
@@ -112,7 +112,7 @@ impl Model {
         match wanted {
             Wanted::Dump => self.mirror.on_dump_start(self.now),
             Wanted::DumpPart => self.mirror.on_dump_end(self.now, true),
-            Wanted::Expectations => self.mirror.on_expectations(self.table.values().copied().collect(), true),
+            Wanted::Expectations => self.mirror.on_expectations(self.table.values().cloned().collect(), true),
             _ => {}
         }
         while let Some(change) = self.mirror.next_change() {

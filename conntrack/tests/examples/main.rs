@@ -1,22 +1,21 @@
 //! Runs every example in the sandbox, as its users would.
 //!
 //! The programs are those that `cargo test` builds beside this one; told to build only this test, it leaves them as they
-//! are. Where there can be no sandbox the tests are reported as
-//! ignored; with `CONNTRACK_TESTS_SKIP=deny`, as in CI, that is a failure.
+//! are. Where there can be no sandbox the tests are reported as ignored; with `CONNTRACK_TESTS_SKIP=deny`, as in CI, that
+//! is a failure.
 
-use std::collections::BTreeSet;
+mod followers;
+mod terminal;
+#[path = "../../examples/top/terminal.rs"]
+mod top_terminal;
+
 use std::env;
-use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Output};
 
-use conntrack::sandbox::{Failure, Sandbox};
+use conntrack::sandbox::{self, Failure, Sandbox};
 use libtest_mimic::{Arguments, Failed, Trial};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
 use serde_json::Value;
 
 type Outcome = Result<(), Failure>;
@@ -30,10 +29,21 @@ const CASES: &[Case] = &[
     ("list_says_what_is_wrong_with_a_filter", list_says_what_is_wrong_with_a_filter),
     ("list_ends_when_nobody_reads", list_ends_when_nobody_reads),
     ("list_needs_no_privilege_in_the_sandbox", list_needs_no_privilege_in_the_sandbox),
+    ("list_fails_without_a_sandbox", list_fails_without_a_sandbox),
     ("watch_sees_flows_come_and_go", watch_sees_flows_come_and_go),
     ("top_measures", top_measures),
-    ("top_draws_and_quits", top_draws_and_quits),
-    ("nat_log_has_an_end_for_every_start", nat_log_has_an_end_for_every_start),
+    ("top_draws_and_quits", terminal::top_draws_and_quits),
+    ("top_restores_the_terminal_when_a_signal_ends_it", terminal::top_restores_the_terminal_when_a_signal_ends_it),
+    ("top_ends_when_the_terminal_takes_no_output", terminal::top_ends_when_the_terminal_takes_no_output),
+    ("top_restores_the_terminal_while_it_is_stopped", terminal::top_restores_the_terminal_while_it_is_stopped),
+    ("a_panic_restores_the_terminal", terminal::a_panic_restores_the_terminal),
+    ("purge_leaves_the_terminal_as_it_is", terminal::purge_leaves_the_terminal_as_it_is),
+    ("nat_log_has_an_end_for_every_start", followers::has_an_end_for_every_start),
+    ("nat_log_loses_no_end_in_a_burst", followers::loses_no_end_in_a_burst),
+    ("nat_log_does_not_hold_the_kernel", followers::does_not_hold_the_kernel),
+    ("nat_log_refuses_criteria_that_flows_cease_to_meet", followers::refuses_criteria_that_flows_cease_to_meet),
+    ("watch_does_not_hold_the_kernel", followers::watch_does_not_hold_the_kernel),
+    ("replicate_goes_on_when_nobody_reads", followers::replicate_goes_on_when_nobody_reads),
     ("purge_deletes_the_stale_flows_only", purge_deletes_the_stale_flows_only),
     ("stats_are_the_same_in_every_form", stats_are_the_same_in_every_form),
     ("replicate_replicates", replicate_replicates),
@@ -41,8 +51,15 @@ const CASES: &[Case] = &[
 ];
 
 fn main() -> ExitCode {
-    let unavailable = Sandbox::probe().err().map(|error| conntrack::Report(&error).to_string());
+    terminal::panic_if_told();
+    // Before there are threads: an ordinary user's tests create namespaces on theirs.
+    let available = sandbox::enter_user_namespace().and_then(|()| Sandbox::probe());
+    let unavailable = available.err().map(|error| conntrack::Report(&error).to_string());
     let denied = env::var_os("CONNTRACK_TESTS_SKIP").is_some_and(|value| value == "deny");
+    if let Some(reason) = unavailable.as_ref().filter(|_| !denied) {
+        // `cargo test` hides their own messages, because they end successfully.
+        eprintln!("SKIPPED the documentation's examples that need a sandbox: {reason}");
+    }
     let trial = |(name, body): &Case| {
         let (body, unavailable) = (*body, unavailable.clone());
         let ignored = unavailable.is_some() && !denied;
@@ -132,8 +149,9 @@ fn list_ends_when_nobody_reads() -> Outcome {
 const NOBODY: u32 = 65534;
 
 fn list_needs_no_privilege_in_the_sandbox() -> Outcome {
-    if !rustix::process::geteuid().is_root() {
-        // So are all other tests, then.
+    // An ordinary user cannot be another one, and runs all other tests without privilege.
+    let ids = std::fs::read_to_string("/proc/self/uid_map")?;
+    if ids.split_whitespace().nth(2) == Some("1") {
         return Ok(());
     }
     let copy = env::temp_dir().join(format!("conntrack-examples-list-{}", std::process::id()));
@@ -147,6 +165,17 @@ fn list_needs_no_privilege_in_the_sandbox() -> Outcome {
     holds(inside.status.success() && inside.stdout == b"11\n", inside)?;
     let errors = String::from_utf8(outside.stderr)?;
     holds(!outside.status.success() && errors.contains("CAP_NET_ADMIN") && errors.contains("--sandbox"), errors)
+}
+
+/// Whatever tests may do: who runs an example wants to see it.
+fn list_fails_without_a_sandbox() -> Outcome {
+    let no_namespaces =
+        "echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all \"$0\" --sandbox";
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "sh", "-c", no_namespaces]).arg(program("list")?);
+    let output = command.env("CONNTRACK_TESTS_SKIP", "allow").output()?;
+    let errors = String::from_utf8(output.stderr)?;
+    holds(output.status.code() == Some(1) && errors.contains("error: ") && errors.contains("is 0"), errors)
 }
 
 fn watch_sees_flows_come_and_go() -> Outcome {
@@ -164,56 +193,6 @@ fn top_measures() -> Outcome {
         holds(rates.len() == 3 && rates.is_sorted_by(|left, right| left >= right) && rates[0] > Some(0), rates)?;
     }
     Ok(())
-}
-
-fn top_draws_and_quits() -> Outcome {
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
-    grantpt(&terminal)?;
-    unlockpt(&terminal)?;
-    tcsetwinsize(&terminal, Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 })?;
-    let path = ptsname(&terminal, Vec::new())?;
-    let open = || File::options().read(true).write(true).open(path.to_str().unwrap_or_default()).map(OwnedFd::from);
-    let mut command = Command::new(program("top")?);
-    command.args(["--sandbox", "--interval", "0.2"]);
-    command.env("TERM", "xterm").stdin(open()?).stdout(open()?).stderr(open()?);
-    let mut top = command.spawn()?;
-    // With it go the descriptors of the terminal: when top ends, reading does.
-    drop(command);
-
-    let (mut keys, mut screen) = (File::from(terminal.try_clone()?), File::from(terminal));
-    let (mut seen, mut buffer) = (Vec::new(), [0; 4096]);
-    let mut asked = false;
-    // EIO when the other end is closed.
-    while let Ok(length @ 1..) = screen.read(&mut buffer) {
-        seen.extend_from_slice(buffer.get(..length).unwrap_or_default());
-        if !asked && String::from_utf8_lossy(&seen).contains("127.0.1.10:443") {
-            keys.write_all(b"q")?;
-            asked = true;
-        }
-    }
-    let status = top.wait()?;
-    let seen = String::from_utf8_lossy(&seen);
-    holds(status.success() && seen.contains("DESTINATION"), &seen)?;
-    // Back from the alternate screen, with the cursor.
-    holds(seen.contains("\x1b[?1049l") && seen.contains("\x1b[?25h"), &seen)
-}
-
-fn nat_log_has_an_end_for_every_start() -> Outcome {
-    let lines = run_json("nat-log", &[])?;
-    let mut open = BTreeSet::new();
-    let (mut starts, mut ends) = (0, 0);
-    for line in &lines {
-        let id = line["id"].as_u64().ok_or("no id")?;
-        if line["event"] == "start" {
-            holds(open.insert(id), line)?;
-            starts += 1;
-        } else {
-            // The kernel takes times in the sandbox, so that a duration is known even where the start was not seen.
-            holds(open.remove(&id) && line["duration"]["secs"].is_u64(), line)?;
-            ends += 1;
-        }
-    }
-    holds(open.is_empty() && (starts, ends) == (503, 503), (open, starts, ends))
 }
 
 fn purge_deletes_the_stale_flows_only() -> Outcome {
