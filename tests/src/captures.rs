@@ -33,7 +33,7 @@ pub struct Message {
 impl Message {
     fn new(bytes: Vec<u8>) -> Self {
         let NlMsgHdr { kind, flags, .. } = NlMsgHdr::read(&bytes).unwrap();
-        Self { kind, flags, bytes }
+        Self { bytes, kind, flags }
     }
 
     /// The message's number in its subsystem, if it is one of connection tracking's flows.

@@ -28,7 +28,7 @@ pub(super) fn get_each(
 fn get_some(ct: &Conntrack, keys: &[FlowKey], answers: &mut Vec<Result<Option<Flow>, Error>>) -> Result<(), Error> {
     let mut requests = Requests::default();
     // Of a key that cannot be asked for, the reason.
-    let encode = |key| request::get(key).map_err(Error::from).and_then(|request| Ok(requests.push(&request)?));
+    let encode = |key| request::get(key).map_err(Error::from).and_then(|request| requests.push(&request));
     let encoded: Vec<Result<(), Error>> = keys.iter().map(encode).collect();
     let mut replies: Vec<Option<Result<Flow, Error>>> = Vec::new();
     replies.resize_with(requests.len(), || None);
