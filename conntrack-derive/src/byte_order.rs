@@ -1,4 +1,4 @@
-//! Whether a fixed layout says its byte orders.
+//! Checks that a fixed layout says the byte order of its fields.
 
 use proc_macro2::{Ident, TokenTree};
 use syn::{Attribute, Fields, Meta, Type};
@@ -29,7 +29,7 @@ pub(crate) fn byte_orders_are_said(ctxt: &Ctxt, container: &[Attribute], fields:
     }
 }
 
-/// The integer or float that a field consists of, if it is one, or an array or a tuple of them.
+/// Finds an integer or a float of more than one byte in a field's type. Type aliases hide theirs.
 fn ordered(ty: &Type) -> Option<&Ident> {
     match ty {
         Type::Path(path) => path
@@ -44,7 +44,7 @@ fn ordered(ty: &Type) -> Option<&Ident> {
     }
 }
 
-/// Whether one of these attributes is `#[deku(endian = "…")]`. What else may stand there is for deku to say.
+/// Looks for `#[deku(endian = …)]`. deku checks everything else in its attributes.
 fn says_endian(attrs: &[Attribute]) -> bool {
     attrs.iter().filter(|attr| attr.path().is_ident("deku")).any(|attr| match &attr.meta {
         Meta::List(list) => {

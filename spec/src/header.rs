@@ -1,8 +1,8 @@
 //! The fixed layouts in front of the attributes (`include/uapi/linux/netlink.h`, `linux/netfilter/nfnetlink.h`).
 //!
-//! Each declares a C struct of the kernel for `deku`, field by field. [`Layout`] reads one from a message, appends it to
-//! one and changes it there. Those in host byte order can be read in the other one, too: by `deku`, with an `Endian` as
-//! context.
+//! Each struct declares a C struct of the kernel to `deku`. Use the methods of [`Layout`] to read one from a message, to
+//! append it to a message, or to change it there. To read a struct of a machine of the other byte order, give `deku` the
+//! byte order as context.
 
 use deku::ctx::Endian;
 use deku::{DekuRead, DekuSize, DekuWrite};

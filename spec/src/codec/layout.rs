@@ -12,13 +12,12 @@ use super::{DecodeErrorKind, EncodeError, NLA_HEADER, Writer, align};
 /// Declares fields in host byte order: `#[deku(endian = "NATIVE")]` on a struct or a field.
 pub const NATIVE: Endian = Endian::new();
 
-/// A C struct of a fixed size: the header of a message, or the payload of an attribute whose struct says
+/// Reads and writes a C struct of a fixed size: a message header, or the payload of an attribute whose struct says
 /// `#[nla(layout)]`.
 ///
-/// Every type implements it that derives `DekuRead`, `DekuWrite` and `DekuSize` of the crate
-/// [`deku`](https://docs.rs/deku) and has a `Default`. deku reads and writes the fields one by one, without gaps: a gap
-/// that a C compiler leaves is declared as a field of bytes. Say the byte order: without `endian`, deku takes host byte
-/// order.
+/// To implement it, derive `Default` and the `DekuRead`, `DekuWrite` and `DekuSize` of the crate
+/// [`deku`](https://docs.rs/deku). deku reads and writes one field after the other, without gaps. Declare the padding that
+/// a C compiler inserts as a field. Always say the byte order: without `endian`, deku uses host byte order.
 ///
 /// ```
 /// use conntrack_spec::codec::{Layout, NATIVE};
@@ -102,13 +101,12 @@ pub trait Layout: Default + for<'a> DekuReader<'a> + DekuWriter + DekuSize {
     }
 }
 
-// What is missing is one error, about `Layout`, not one for each of the traits.
+// A type that lacks some of the traits gets one error, about `Layout`, not one for each trait.
 #[diagnostic::do_not_recommend]
 impl<T: Default + for<'a> DekuReader<'a> + DekuWriter + DekuSize> Layout for T {}
 
-/// A layout's functions, for the derive.
-///
-/// Generated code names the trait once, to get these: a type that is no layout is then one error.
+/// Holds the functions of a layout, for the derive. Generated code requires the trait only to get this value, so a type
+/// that is not a layout is one error.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct LayoutFunctions<T> {
@@ -141,16 +139,15 @@ impl<T: Layout> LayoutFunctions<T> {
     };
 }
 
-/// The functions of `T`.
+/// Returns the functions of `T`.
 #[doc(hidden)]
 #[must_use]
 pub const fn layout_functions<T: Layout>() -> LayoutFunctions<T> {
     LayoutFunctions::ALL
 }
 
-/// Calls `take` with the bytes of a layout.
-///
-/// They are written to the stack first: in a place of constant length, each field is one store.
+/// Calls `take` with the bytes of a layout. They are written to the stack first, because in a place of constant length each
+/// field is one store.
 #[inline(always)]
 fn with_bytes<T: Layout>(value: &T, take: impl FnOnce(&[u8])) -> Result<(), EncodeError> {
     // Longer than most C structs of netlink protocols.
@@ -176,7 +173,7 @@ fn invalid<T>() -> DecodeErrorKind {
     DecodeErrorKind::InvalidLayout(type_name::<T>())
 }
 
-/// A slice to write to. `Cursor` alone would write in a loop, which costs ten times as much where it is not inlined.
+/// Writes to a slice. `Cursor` alone writes in a loop, which costs ten times as much where it is not inlined.
 struct Output<'a>(Cursor<&'a mut [u8]>);
 
 impl Write for Output<'_> {

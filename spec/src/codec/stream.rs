@@ -1,6 +1,6 @@
 //! A run of attributes, read from the front.
 
-use super::{Attribute, DecodeError, DecodeErrorKind, NLA_F_NESTED, NLA_HEADER, NLA_TYPE_MASK, align};
+use super::{Attribute, DecodeError, DecodeErrorKind, Layout, NLA_F_NESTED, NLA_HEADER, NLA_TYPE_MASK, NlAttr, align};
 
 /// What is left of a run of attributes.
 #[derive(Clone, Copy, Debug)]
@@ -123,6 +123,6 @@ fn next_unusual(bytes: &[u8]) -> (&[u8], Result<Option<Attribute<'_>>, DecodeErr
     if let Ok((rest, attribute)) = Attribute::split(bytes) {
         return (rest, Ok(Some(attribute)));
     }
-    let claimed = bytes.first_chunk().map_or(0, |length| u16::from_ne_bytes(*length));
+    let claimed = NlAttr::read(bytes).map_or(0, |header| header.len);
     (&[], Err(DecodeErrorKind::AttributeLength { claimed, available: bytes.len() }.into()))
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::page::{Hex, Page};
 use super::value::{host_order, meaning};
-use crate::codec::{Attribute, DecodeErrorKind, NLA_HEADER, NLA_TYPE_MASK, Schema, Stream};
+use crate::codec::{Attribute, DecodeErrorKind, Layout, NLA_HEADER, NLA_TYPE_MASK, NlAttr, Schema, Stream};
 use crate::path::AttributeName;
 
 /// Prints a run of attributes. Without a schema, all are unknown.
@@ -72,12 +72,11 @@ fn malformed(
     bytes: &[u8],
     error: DecodeErrorKind,
 ) -> fmt::Result {
-    let Some((&[l0, l1, k0, k1], rest)) = bytes.split_first_chunk::<NLA_HEADER>() else {
+    let (Ok(NlAttr { len, kind }), Some(rest)) = (NlAttr::read(bytes), bytes.get(NlAttr::SIZE..)) else {
         return page.field("trailing bytes", &Hex::default().bytes(bytes), "");
     };
-    let (length, kind) = (u16::from_ne_bytes([l0, l1]), u16::from_ne_bytes([k0, k1]));
     let name = AttributeName::of(schema, kind & NLA_TYPE_MASK);
-    page.attribute(Label(&name), (length, kind), &Hex::default().bytes(rest), format_args!("malformed: {error}"))
+    page.attribute(Label(&name), (len, kind), &Hex::default().bytes(rest), format_args!("malformed: {error}"))
 }
 
 /// The name of a line.
