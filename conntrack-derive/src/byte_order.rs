@@ -6,8 +6,7 @@ use syn::{Attribute, Fields, Meta, Type};
 use crate::ctxt::Ctxt;
 
 /// The types that deku reads in one byte order or another.
-const ORDERED: &[&str] =
-    &["u16", "u32", "u64", "u128", "usize", "i16", "i32", "i64", "i128", "isize", "f32", "f64"];
+const ORDERED: &[&str] = &["u16", "u32", "u64", "u128", "usize", "i16", "i32", "i64", "i128", "isize", "f32", "f64"];
 
 /// Refuses a field of more than one byte for which neither the struct nor the field says `#[deku(endian = "…")]`: deku
 /// would take host byte order.
@@ -33,9 +32,12 @@ pub(crate) fn byte_orders_are_said(ctxt: &Ctxt, container: &[Attribute], fields:
 /// The integer or float that a field consists of, if it is one, or an array or a tuple of them.
 fn ordered(ty: &Type) -> Option<&Ident> {
     match ty {
-        Type::Path(path) => path.path.segments.last().map(|segment| &segment.ident).filter(|ident| {
-            ORDERED.iter().any(|ordered| *ident == ordered)
-        }),
+        Type::Path(path) => path
+            .path
+            .segments
+            .last()
+            .map(|segment| &segment.ident)
+            .filter(|ident| ORDERED.iter().any(|ordered| *ident == ordered)),
         Type::Array(array) => ordered(&array.elem),
         Type::Tuple(tuple) => tuple.elems.iter().find_map(ordered),
         _ => None,

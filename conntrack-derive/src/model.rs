@@ -120,11 +120,7 @@ impl Container {
             }
             (Data::Struct(data), Some(span), None) => transparent(ctxt, span, &data.fields),
             (Data::Struct(data), None, Some(span)) => {
-                silent(
-                    ctxt,
-                    &data.fields,
-                    "the fields of a `layout` struct are in its payload and name no attribute",
-                );
+                silent(ctxt, &data.fields, "the fields of a `layout` struct are in its payload and name no attribute");
                 byte_orders_are_said(ctxt, &input.attrs, &data.fields);
                 Kind::Layout(span)
             }

@@ -19,8 +19,8 @@ use conntrack::netlink::{Answer, Exchange, Messages, NLM_F_REQUEST, NLMSG_ERROR,
 use conntrack::uapi::CTA_TIMEOUT_DATA;
 use conntrack::{Flow, TimeoutPolicy, dissect, dissect_message};
 use conntrack_tests::captures::{self, Message};
-use conntrack_tests::{dissection, generate};
 use conntrack_tests::types::{self, TYPES, Type};
+use conntrack_tests::{dissection, generate};
 
 /// Of so many positions, one is tried with all values.
 const STRIDE: usize = if cfg!(debug_assertions) { 211 } else { 1 };

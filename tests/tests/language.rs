@@ -163,7 +163,10 @@ mod layouts {
         assert_eq!(encode(&nest), Err(EncodeError::InvalidLayout));
         let mut buffer = vec![1];
         assert_eq!(Bounded { level: 8 }.append_to(&mut buffer), Err(EncodeError::InvalidLayout));
-        assert_eq!(Bounded::edit(&mut buffer, |bounded| bounded.level = 8).map_err(|kind| kind.to_string()).is_err(), true);
+        assert_eq!(
+            Bounded::edit(&mut buffer, |bounded| bounded.level = 8).map_err(|kind| kind.to_string()).is_err(),
+            true
+        );
         assert_eq!(buffer, [1]);
     }
 

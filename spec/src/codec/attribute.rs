@@ -38,10 +38,9 @@ impl<'a> Attribute<'a> {
     #[doc(hidden)]
     #[inline]
     pub fn split(input: &'a [u8]) -> IResult<&'a [u8], Self, ()> {
-        let (input, (size, kind)) = map_opt(layout::<NlAttr>, |header| {
-            Some((usize::from(header.len).checked_sub(NlAttr::SIZE)?, header.kind))
-        })
-        .parse_complete(input)?;
+        let (input, (size, kind)) =
+            map_opt(layout::<NlAttr>, |header| Some((usize::from(header.len).checked_sub(NlAttr::SIZE)?, header.kind)))
+                .parse_complete(input)?;
         let (input, payload) = padded(size).parse_complete(input)?;
         Ok((input, Self { kind, payload }))
     }

@@ -717,7 +717,10 @@ fn mirrors_expectations(_: &Sandbox) -> Outcome {
     else {
         return Err(format!("{told:?}").into());
     };
-    same!((new.tuple.dst_port(), old.tuple.dst_port(), new.helper.clone()), (Some(5001), Some(5000), Some(helper("sip"))));
+    same!(
+        (new.tuple.dst_port(), old.tuple.dst_port(), new.helper.clone()),
+        (Some(5001), Some(5000), Some(helper("sip")))
+    );
     same!((origin.map(|origin| origin.port), ports(&mirror)), (Some(ct.port()), vec![5001]));
 
     // Most of these events are lost, and the last of them is of the end of all.
