@@ -26,109 +26,57 @@ extern crate self as conntrack;
 
 pub mod codec;
 pub mod dissect;
-#[doc(hidden)]
-pub mod errno;
-pub mod header;
 #[cfg(feature = "serde")]
 pub mod json;
-pub mod message;
 pub mod netlink;
 pub mod uapi;
 #[cfg(feature = "serde")]
 pub mod ynl;
 
+mod expect;
+mod flow;
+mod helper;
 mod named;
+mod names;
+mod number;
 mod path;
+mod policy;
 mod projection;
+mod stats;
 mod tagged;
 mod text;
-mod words;
 
-mod changes;
-mod compare;
-mod counters;
-mod cthelper;
-mod direction;
-mod expect;
-mod expect_key;
-mod expect_nat;
-mod ext_ack;
-mod family;
-mod filter;
-mod flow;
-mod help;
-mod id;
-mod key;
-mod l3_protocol;
-mod labels;
-mod mark;
-mod nat;
-mod new_expect;
-mod new_flow;
-mod no_attributes;
-mod proto_info;
-mod protocol;
-mod restore;
-mod sec_ctx;
-mod seq_adj;
-mod stats;
-mod status;
-mod synproxy;
-mod timeout_policy;
-mod timeouts;
-mod timestamp;
-mod translation;
-mod tuple;
-
-pub use changes::{Changes, FlowUpdate};
 pub use codec::{Decode, DecodeError, Encode};
 pub use conntrack_derive::{Decode, Encode};
-pub use counters::Counters;
-pub use cthelper::{HelperClass, HelperPolicy, HelperStatus, HelperTuple, UserHelper, UserHelperKey};
-pub use direction::FlowDirection;
 pub use dissect::{Dissection, dissect, dissect_message};
-pub use expect::{Expect, ExpectFlags, ExpectFunction, ExpectId};
-pub use expect_key::{ExpectHelper, ExpectKey, ExpectMaster};
-pub use expect_nat::ExpectNat;
-pub use ext_ack::{AttributePolicy, ExtAck};
-pub use family::Family;
-pub use filter::{FilterBits, FilterFlags, FilterIp, FilterProto, FilterTuple, FlowFilter};
-pub use flow::Flow;
-pub use help::{Help, HelperName, NewHelp};
-pub use id::FlowId;
-pub use key::{FlowKey, KeyTuple};
-pub use l3_protocol::L3Protocol;
-pub use labels::Labels;
-pub use mark::{LabelChange, Mark, StatusFilter};
-pub use nat::{Nat, NatPorts};
-pub use new_expect::{ExpectTuples, ExpectUpdate, NewExpect};
-pub use new_flow::NewFlow;
-pub use no_attributes::NoAttributes;
+pub use expect::{
+    Expect, ExpectFlags, ExpectFunction, ExpectHelper, ExpectId, ExpectKey, ExpectMaster, ExpectNat, ExpectTuples,
+    ExpectUpdate, NewExpect,
+};
+pub use flow::{
+    Changes, Counters, DccpRole, DccpState, Endpoint, FilterBits, FilterFlags, FilterIp, FilterProto, FilterTuple,
+    Flow, FlowDirection, FlowFilter, FlowId, FlowKey, FlowUpdate, Help, HelperName, KeyTuple, L4, LabelChange, Labels,
+    Mark, Nanoseconds, Nat, NatPorts, NewFlow, NewHelp, ProtoInfo, ProtoInfoDccp, ProtoInfoSctp, ProtoInfoTcp,
+    SctpState, SecCtx, Seconds, SeqAdj, Status, StatusFilter, Synproxy, TcpFlagBits, TcpFlags, TcpState, Timestamp,
+    Tuple, TupleIp, TupleProto,
+};
+pub use helper::{HelperClass, HelperPolicy, HelperStatus, HelperTuple, UserHelper, UserHelperKey};
+#[doc(hidden)]
+pub use netlink::errno;
+pub use netlink::{AttributePolicy, ExtAck, NoAttributes, header, message};
+pub use number::{Family, L3Protocol, Protocol};
 pub use path::{AttributeName, AttributePath};
+pub use policy::{
+    DccpTimeouts, DefaultTimeouts, DefaultTimeoutsKey, GenericTimeouts, GreTimeouts, IcmpTimeouts, Icmpv6Timeouts,
+    PolicyKey, PolicyName, SctpTimeouts, TcpTimeouts, TimeoutPolicy, Timeouts, UdpTimeouts, UdpliteTimeouts,
+};
 #[doc(hidden)]
 pub use projection::ProjectionOf;
 pub use projection::{Mismatch, MismatchReason};
-pub use proto_info::{
-    DccpRole, DccpState, ProtoInfo, ProtoInfoDccp, ProtoInfoSctp, ProtoInfoTcp, SctpState, TcpFlagBits, TcpFlags,
-    TcpState,
-};
-pub use protocol::Protocol;
-pub use sec_ctx::SecCtx;
-pub use seq_adj::SeqAdj;
 pub use stats::{CpuStats, ExpectStats, GlobalStats, PerCpu};
-pub use status::Status;
-pub use synproxy::Synproxy;
 pub use text::{FlowText, LabelNames, TextError, TextErrorKind};
 #[doc(hidden)]
 pub use text::{Word, Words};
-pub use timeout_policy::{DefaultTimeouts, DefaultTimeoutsKey, PolicyKey, PolicyName, TimeoutPolicy};
-pub use timeouts::{
-    DccpTimeouts, GenericTimeouts, GreTimeouts, IcmpTimeouts, Icmpv6Timeouts, SctpTimeouts, TcpTimeouts, Timeouts,
-    UdpTimeouts, UdpliteTimeouts,
-};
-pub use timestamp::{Nanoseconds, Seconds, Timestamp};
-pub use translation::Endpoint;
-pub use tuple::{L4, Tuple, TupleIp, TupleProto};
 
 /// What generated code names. Not for use by hand.
 #[doc(hidden)]

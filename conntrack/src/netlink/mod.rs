@@ -31,7 +31,7 @@
 mod batch;
 mod channel;
 mod exchange;
-mod message;
+mod messages;
 mod requests;
 
 pub use conntrack_spec::netlink::*;
@@ -40,6 +40,6 @@ pub use batch::BatchExchange;
 pub use channel::Channel;
 pub(crate) use channel::refusal;
 pub use exchange::{Answer, Exchange, Refusal};
-pub(crate) use message::Subject;
-pub use message::{Message, Messages, ProtocolError, Request};
+pub(crate) use messages::Subject;
+pub use messages::{Message, Messages, ProtocolError, Request};
 pub(crate) use requests::Requests;

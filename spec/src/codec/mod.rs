@@ -44,9 +44,9 @@ mod bounded;
 mod decode;
 mod encode;
 mod error;
+pub(crate) mod integer;
 mod layout;
 mod list;
-pub(crate) mod number;
 mod primitive;
 mod raw;
 #[expect(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "constant functions over constants")]

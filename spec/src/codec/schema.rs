@@ -1,6 +1,6 @@
 //! A declaration as data: what the documentation, the dissector, the error paths and the generators of tests read.
 
-use super::{Attribute, Stream, number};
+use super::{Attribute, Stream, integer};
 
 /// A struct or an enum of attributes.
 #[derive(Debug)]
@@ -193,7 +193,7 @@ impl Schema {
         let attributes = std::iter::from_fn(|| stream.next_attribute().ok().flatten());
         let is_tag = |attribute: &Attribute<'_>| attribute.number() == by && !wire.is_padding(attribute.payload());
         let tag = attributes.filter(is_tag).last()?;
-        let value = number::unsigned(tag.payload(), size, order)?;
+        let value = integer::unsigned(tag.payload(), size, order)?;
         among.iter().find(|(of, _)| *of == value).map(|(_, schema)| *schema)
     }
 

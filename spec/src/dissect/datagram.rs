@@ -12,7 +12,7 @@ use crate::netlink::{
     ACK_FLAGS, CONTROL, FLAGS, NFNL_MSG_BATCH_BEGIN, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_REQUEST, NLMSG_DONE,
     NLMSG_ERROR,
 };
-use crate::{ExtAck, Family, errno, words};
+use crate::{ExtAck, Family, errno, names};
 
 /// Prints messages, one behind the other.
 pub(super) fn messages(page: &mut Page<'_, '_>, bytes: &[u8]) -> fmt::Result {
@@ -128,7 +128,7 @@ struct Kind(u16);
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [subsystem, number] = self.0.to_be_bytes();
-        match words::code(self.0.into(), CONTROL, "").or_else(|| Some(Message::of(self.0)?.kernel)) {
+        match names::code(self.0.into(), CONTROL, "").or_else(|| Some(Message::of(self.0)?.kernel)) {
             Some(name) => f.write_str(name),
             None => write!(f, "subsystem {subsystem}, message {number}"),
         }
@@ -147,7 +147,7 @@ impl fmt::Display for Flags {
             NLMSG_ERROR | NLMSG_DONE => ACK_FLAGS,
             kind => Message::of(kind).map_or(&[], |message| message.verb.flags()),
         };
-        words::write_bits(f, self.flags.into(), FLAGS.iter().chain(more), "", " | ")
+        names::write_bits(f, self.flags.into(), FLAGS.iter().chain(more), "", " | ")
     }
 }
 

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::codec::{ByteOrder, DecodeErrorKind, DecodePayload, Mode, Name, Wire, number};
-use crate::words;
+use crate::codec::{ByteOrder, DecodeErrorKind, DecodePayload, Mode, Name, Wire, integer};
+use crate::names;
 
 /// The number in host byte order that a payload starts with, and its size, if it does.
 pub(super) fn host_order(wire: &Wire, payload: &[u8]) -> Option<(u64, usize)> {
     let (size, order) = wire.integer().filter(|(_, order)| *order == ByteOrder::Native)?;
-    Some((number::unsigned(payload, size, order)?, size))
+    Some((integer::unsigned(payload, size, order)?, size))
 }
 
 /// What a payload says, or what is wrong with it.
@@ -26,7 +26,7 @@ fn try_meaning(wire: &Wire, payload: &[u8]) -> Result<String, DecodeErrorKind> {
         _ if wire.is_padding(payload) => Ok("padding".to_owned()),
         Wire::Unsigned { size, order } => number(payload, size, order).map(|value| with_excess(value, found, size)),
         Wire::Signed { size, order } => {
-            number(payload, size, order).map(|value| with_excess(number::signed(value, size), found, size))
+            number(payload, size, order).map(|value| with_excess(integer::signed(value, size), found, size))
         }
         Wire::Named { of, names, bits, .. } => {
             let Some((size, order)) = of.integer() else { return try_meaning(of, payload) };
@@ -49,7 +49,7 @@ fn try_meaning(wire: &Wire, payload: &[u8]) -> Result<String, DecodeErrorKind> {
 /// The first `size` bytes as a number.
 fn number(payload: &[u8], size: usize, order: ByteOrder) -> Result<u64, DecodeErrorKind> {
     let too_short = DecodeErrorKind::TooShort { found: payload.len(), expected: size };
-    number::unsigned(payload, size, order).ok_or(too_short)
+    integer::unsigned(payload, size, order).ok_or(too_short)
 }
 
 fn address<T: DecodePayload>(payload: &[u8]) -> Result<T, DecodeErrorKind> {
@@ -88,8 +88,8 @@ pub(super) struct Named<'n> {
 impl fmt::Display for Named<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { value, names, bits } = *self;
-        match words::code(value, names, "") {
-            _ if bits => words::write_bits(f, value, names, "", " | "),
+        match names::code(value, names, "") {
+            _ if bits => names::write_bits(f, value, names, "", " | "),
             Some(name) => f.write_str(name),
             None => write!(f, "{value}"),
         }

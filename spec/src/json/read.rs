@@ -2,8 +2,8 @@
 
 use super::node::{Key, Node};
 use super::shape::{self, OTHER, Shape};
-use crate::codec::{Attribute, Decode, Entry, RawAttributes, Schema, SchemaAttribute, Stream, Wire, number};
-use crate::{Labels, TcpFlagBits, words};
+use crate::codec::{Attribute, Decode, Entry, RawAttributes, Schema, SchemaAttribute, Stream, Wire, integer};
+use crate::{Labels, TcpFlagBits, names};
 
 /// The object of a run of attributes.
 pub(super) fn attributes(schema: &'static Schema, bytes: &[u8]) -> Node {
@@ -87,16 +87,16 @@ fn try_payload(shape: Shape, payload: &[u8], selected: Option<&'static Schema>) 
             Node::Map(vec![(Key::Borrowed("flags"), tcp_flags(flags)), (Key::Borrowed("mask"), tcp_flags(mask))])
         }
         Shape::Wire(wire) => match *wire {
-            Wire::Unsigned { size, order } => Node::Unsigned(number::unsigned(payload, size, order)?),
+            Wire::Unsigned { size, order } => Node::Unsigned(integer::unsigned(payload, size, order)?),
             Wire::Signed { size, order } => {
-                let value = number::signed(number::unsigned(payload, size, order)?, size);
+                let value = integer::signed(integer::unsigned(payload, size, order)?, size);
                 u64::try_from(value).map_or(Node::Signed(value), Node::Unsigned)
             }
             Wire::Named { of, type_name, names, prefix, bits } => {
                 let (size, order) = of.integer()?;
-                let value = number::unsigned(payload, size, order)?;
+                let value = integer::unsigned(payload, size, order)?;
                 match shape::word(type_name, names, prefix, value) {
-                    _ if bits => Node::List(words::bits(value, names, prefix).map(Node::text).collect()),
+                    _ if bits => Node::List(names::bits(value, names, prefix).map(Node::text).collect()),
                     Some(word) => Node::text(word),
                     None => Node::Unsigned(value),
                 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::node::Key;
 use crate::codec::{Entry, Name, Schema, SchemaAttribute, Wire};
-use crate::{Family, Protocol, words};
+use crate::{Family, Protocol, names};
 
 /// The field of attributes that are not declared.
 pub(super) const OTHER: &str = "other";
@@ -92,6 +92,6 @@ pub(super) fn word(type_name: &str, names: &'static [Name], prefix: &str, value:
     match type_name {
         "Protocol" => narrow.and_then(|number| Protocol(number).word()),
         "Family" | "L3Protocol" => narrow.and_then(|number| Family(number).word()),
-        _ => words::code(value, names, prefix),
+        _ => names::code(value, names, prefix),
     }
 }

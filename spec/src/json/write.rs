@@ -9,9 +9,9 @@ use super::node::{Key, Node};
 use super::shape::{self, OTHER, Shape};
 use crate::codec::{
     self, ByteOrder, Decode, EncodeError, Entry, NLA_F_NESTED, NLA_TYPE_MASK, Name, RawAttribute, RawAttributes,
-    Schema, SchemaAttribute, Wire, Writer, number,
+    Schema, SchemaAttribute, Wire, Writer, integer,
 };
-use crate::{L4, Labels, TcpFlagBits, TupleProto, words};
+use crate::{L4, Labels, TcpFlagBits, TupleProto, names};
 
 /// A value that is not what its place is for. Printed: `orig.src: "10.0.0" is not an IP address`.
 #[derive(Debug)]
@@ -332,7 +332,7 @@ fn signed(node: &Node, size: usize, order: ByteOrder) -> Result<Vec<u8>, Misfit>
         Node::Unsigned(value) => i64::try_from(value).map_err(|_| range())?,
         _ => return Err(range()),
     };
-    if number::signed(value.cast_unsigned(), size) != value {
+    if integer::signed(value.cast_unsigned(), size) != value {
         return Err(range());
     }
     let bytes = value.to_be_bytes();
@@ -361,9 +361,9 @@ fn bit_value(names: &'static [Name], prefix: &str, size: usize, node: &Node) -> 
     let Node::List(words) = node else { return Err(Misfit::new(node, "a list of names")) };
     let mut all = 0;
     for word in words {
-        let known = |text: &str| names.iter().find(|name| words::word(name, prefix) == text).map(|name| name.value);
+        let known = |text: &str| names.iter().find(|name| names::word(name, prefix) == text).map(|name| name.value);
         let bits = match word {
-            Node::Text(text) => known(text).or_else(|| words::hex(text)),
+            Node::Text(text) => known(text).or_else(|| names::hex(text)),
             _ => None,
         };
         let bits = bits.ok_or_else(|| Misfit::new(word, "the name of a bit"))?;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::key::write_key;
 use super::tuple::NamedEnds;
-use crate::{Expect, ExpectFlags, ExpectKey, words};
+use crate::{Expect, ExpectFlags, ExpectKey, names};
 
 impl fmt::Display for Expect {
     /// The line of `conntrack -L expect`. It does not say its id, its translation or its function.
@@ -25,7 +25,7 @@ impl fmt::Display for Expect {
 impl fmt::Display for ExpectFlags {
     /// The kernel's names without `NF_CT_EXPECT_`, separated by commas. Bits without a name are hex, no bits are `0`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        words::write_bits(f, self.bits().into(), Self::NAMES, Self::PREFIX, ",")
+        names::write_bits(f, self.bits().into(), Self::NAMES, Self::PREFIX, ",")
     }
 }
 

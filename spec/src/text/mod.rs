@@ -25,10 +25,10 @@ mod line;
 mod nat;
 mod new_flow;
 mod parse;
+mod spelling;
 mod stats;
 mod time;
 mod tuple;
-mod word;
 
 pub(crate) use address::Address;
 pub use flow::FlowText;

@@ -1,8 +1,8 @@
 //! Reading what is printed.
 
 mod key;
-mod name;
+mod spelling;
+mod tokens;
 mod tuple;
-mod words;
 
-pub use words::{TextError, TextErrorKind, Word, Words};
+pub use tokens::{TextError, TextErrorKind, Word, Words};

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use super::words::u16_or_hex;
+use super::tokens::u16_or_hex;
 use super::{TextError, TextErrorKind, Word, Words};
 use crate::{Family, L4, Protocol, Tuple};
 

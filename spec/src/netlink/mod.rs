@@ -1,5 +1,15 @@
 //! The numbers of netlink's own header (`include/uapi/linux/netlink.h`, `linux/netfilter/nfnetlink.h`).
 
+#[doc(hidden)]
+pub mod errno;
+mod ext_ack;
+pub mod header;
+pub mod message;
+mod no_attributes;
+
+pub use ext_ack::{AttributePolicy, ExtAck};
+pub use no_attributes::NoAttributes;
+
 use crate::codec::Name;
 
 /// Declares constants, and tables of their names.

@@ -1,10 +1,31 @@
 //! `enum ctattr_type`, as the kernel sends it.
 
-use conntrack_derive::{Decode, Encode};
+mod changes;
+mod compare;
+mod direction;
+mod filter;
+mod id;
+mod key;
+mod mark;
+mod nest;
+mod new_flow;
+mod restore;
+mod status;
+mod translation;
 
-use crate::{
-    Counters, FlowId, Help, Labels, Nanoseconds, ProtoInfo, SecCtx, Seconds, SeqAdj, Status, Synproxy, Timestamp, Tuple,
-};
+pub use changes::{Changes, FlowUpdate};
+pub use direction::FlowDirection;
+pub use filter::{FilterBits, FilterFlags, FilterIp, FilterProto, FilterTuple, FlowFilter};
+pub use id::FlowId;
+pub(crate) use id::print_id;
+pub use key::{FlowKey, KeyTuple};
+pub use mark::{LabelChange, Mark, StatusFilter};
+pub use nest::*;
+pub use new_flow::NewFlow;
+pub use status::Status;
+pub use translation::Endpoint;
+
+use conntrack_derive::{Decode, Encode};
 
 /// A flow, as the kernel reports it in dumps and events.
 ///

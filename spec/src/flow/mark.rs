@@ -2,7 +2,7 @@
 
 use conntrack_derive::{Decode, Encode};
 
-use crate::labels::LabelMask;
+use super::nest::labels::LabelMask;
 use crate::{Labels, Status};
 
 /// A mark, or what to do with one.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{DccpRole, DccpState, Family, Protocol, SctpState, Status, TcpState, words};
+use crate::{DccpRole, DccpState, Family, Protocol, SctpState, Status, TcpState, names};
 
 impl Family {
     /// conntrack(8)'s word.
@@ -60,7 +60,7 @@ macro_rules! states {
         impl fmt::Display for $type {
             /// The kernel's name without what all begin with, or the number.
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                word_or_number(f, words::code(self.0.into(), Self::NAMES, Self::PREFIX), self.0)
+                word_or_number(f, names::code(self.0.into(), Self::NAMES, Self::PREFIX), self.0)
             }
         }
     )*};
@@ -72,6 +72,6 @@ impl fmt::Display for Status {
     /// The kernel's names without `IPS_`, separated by commas, as conntrack(8)'s option `-u` takes most of them:
     /// `SEEN_REPLY,ASSURED,CONFIRMED`. Bits without a name are hex, no bits are `0`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        words::write_bits(f, self.bits().into(), Self::NAMES, Self::PREFIX, ",")
+        names::write_bits(f, self.bits().into(), Self::NAMES, Self::PREFIX, ",")
     }
 }

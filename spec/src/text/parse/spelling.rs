@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use super::{TextError, TextErrorKind, Words};
 use crate::codec::Name;
-use crate::{DccpState, Family, Protocol, SctpState, Status, TcpState, words};
+use crate::{DccpState, Family, Protocol, SctpState, Status, TcpState, names};
 
 /// A number by conntrack(8)'s word for it, in either case, or by itself.
 macro_rules! numbers {
@@ -35,11 +35,11 @@ numbers! {
 
 /// The bit, or bits, of a word.
 fn bit(name: &str) -> Option<Status> {
-    let is_it = |known: &&Name| words::word(known, Status::PREFIX).eq_ignore_ascii_case(name);
+    let is_it = |known: &&Name| names::word(known, Status::PREFIX).eq_ignore_ascii_case(name);
     let number = match Status::NAMES.iter().find(is_it) {
         Some(known) => known.value.try_into().ok()?,
         None if name == "0" => 0,
-        None => words::hex(name)?.try_into().ok()?,
+        None => names::hex(name)?.try_into().ok()?,
     };
     Some(Status::from_bits_retain(number))
 }

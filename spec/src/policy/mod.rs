@@ -1,9 +1,16 @@
 //! `enum ctattr_timeout` (`include/uapi/linux/netfilter/nfnetlink_cttimeout.h`): timeout policies.
 
+mod timeouts;
+
+pub use timeouts::{
+    DccpTimeouts, GenericTimeouts, GreTimeouts, IcmpTimeouts, Icmpv6Timeouts, SctpTimeouts, TcpTimeouts, Timeouts,
+    UdpTimeouts, UdpliteTimeouts,
+};
+
 use conntrack_derive::{Decode, Encode};
 
 use crate::codec::NulString;
-use crate::{L3Protocol, Protocol, Timeouts};
+use crate::{L3Protocol, Protocol};
 
 /// The name of a timeout policy: at most 31 bytes (`CTNL_TIMEOUT_NAME_MAX`).
 pub type PolicyName = NulString<31>;

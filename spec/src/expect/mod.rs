@@ -1,11 +1,19 @@
 //! `enum ctattr_expect`, as the kernel sends it.
 
+mod key;
+mod nat;
+mod new_expect;
+
+pub use key::{ExpectHelper, ExpectKey, ExpectMaster};
+pub use nat::ExpectNat;
+pub use new_expect::{ExpectTuples, ExpectUpdate, NewExpect};
+
 use conntrack_derive::{Decode, Encode};
 
 use crate::codec::NulString;
-use crate::id::print_id;
+use crate::flow::print_id;
 use crate::named::flags;
-use crate::{ExpectNat, HelperName, Seconds, Tuple};
+use crate::{HelperName, Seconds, Tuple};
 
 /// The name of a function that the kernel calls for an expected flow: `nat-follow-master`, `sip`, `Q.931`,
 /// `callforwarding`.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::words;
+use crate::names;
 
 /// A text that does not say what it was read for. Printed: `"sport=http" at byte 30: expected a number of 16 bits`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,7 +146,7 @@ impl Word<'_> {
 
 /// A number, decimal or, after `0x`, hexadecimal.
 pub(super) fn u16_or_hex(text: &str) -> Option<u16> {
-    match words::hex(text) {
+    match names::hex(text) {
         Some(number) => number.try_into().ok(),
         None => text.parse().ok(),
     }
