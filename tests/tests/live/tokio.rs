@@ -2,7 +2,8 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use conntrack::codec::{DecodePayload, Mode, Wire};
 use conntrack::sandbox::{Failure, Sandbox};
 use conntrack::tokio::{Conntrack, Dump, Events, Mirror};
 use conntrack::{
-    Change, Changes, Command, DecodeError, Error, Event, Filter, FlowKey, Flushed, Groups, Removal, Tuple,
+    Change, Changes, Command, DecodeError, Error, Event, Filter, Flow, FlowKey, Flushed, Groups, Removal, Tuple,
 };
 
 use crate::common::{PATIENCE, udp};
@@ -24,7 +25,7 @@ cases! {
     passes_an_operations_panic_on,
     occupies_few_threads,
     executes_requests_in_the_order_in_which_they_were_polled,
-    sends_no_request_that_was_dropped_in_the_queue,
+    begins_no_operation_that_was_dropped_in_the_queue,
     goes_on_in_another_runtime,
     survives_futures_that_are_dropped,
     is_shared_by_tasks,
@@ -36,6 +37,9 @@ cases! {
     mirrors_whatever_is_dropped,
     checks_once_more_what_is_being_checked,
 }
+
+/// Operations of one connection that run at a time.
+const TURNS: usize = 4;
 
 fn run(body: impl Future<Output = Outcome>) -> Outcome {
     ::tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(body)
@@ -240,23 +244,45 @@ fn executes_requests_in_the_order_in_which_they_were_polled(_: &Sandbox) -> Outc
 }
 
 /// A request that nobody waits for any more, and that was not sent yet, is not sent.
-fn sends_no_request_that_was_dropped_in_the_queue(_: &Sandbox) -> Outcome {
-    run(async {
+/// As many operations run at a time as there are turns. More wait, and are not begun if their futures are dropped.
+fn begins_no_operation_that_was_dropped_in_the_queue(_: &Sandbox) -> Outcome {
+    let runtime = ::tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    runtime.block_on(async {
         let ct = Conntrack::open()?;
-        fill(&ct, 100).await?;
-        let mut waiting: Vec<_> = (0..100)
-            .map(|port| {
-                let ct = ct.clone();
-                Box::pin(async move { ct.delete(&udp(port).orig.into()).await })
+        fill(&ct, 1).await?;
+        let begun = Arc::new(AtomicUsize::new(0));
+        // Each operation that begins waits for the other end of this channel to be dropped.
+        let (release, held) = mpsc::channel::<()>();
+        let held = Arc::new(Mutex::new(held));
+        let operation = || {
+            let (ct, begun, held) = (ct.clone(), Arc::clone(&begun), Arc::clone(&held));
+            ::tokio::spawn(async move {
+                let keep = move |_: &Flow| {
+                    begun.fetch_add(1, Ordering::SeqCst);
+                    let _ = held.lock().map(|held| held.recv());
+                    false
+                };
+                ct.delete_matching(&Filter::all(), keep).await.map_err(Error::from)
             })
-            .collect();
-        for delete in &mut waiting {
-            holds!(delete.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        };
+        let running: Vec<_> = (0..TURNS).map(|_| operation()).collect();
+        while begun.load(Ordering::SeqCst) < TURNS {
+            ::tokio::task::yield_now().await;
         }
-        drop(waiting);
-        // The first was on its way.
-        holds!(ct.stats().await?.entries >= 99);
-        holds!(ct.delete(&udp(99).orig.into()).await?, "it was not deleted by a future that was dropped");
+        let waiting: Vec<_> = (0..TURNS).map(|_| operation()).collect();
+        // A request has another queue, so that its answer says that all of these have been polled.
+        ct.stats().await?;
+        for task in waiting {
+            task.abort();
+            holds!(task.await.is_err_and(|error| error.is_cancelled()), "it waited for a turn");
+        }
+        drop(release);
+        for task in running {
+            holds!(task.await??.into_result()? == 0);
+        }
+        // It begins behind those that were dropped.
+        ct.delete_matching(&Filter::new().mark(1), |_| true).await?.into_result()?;
+        same!(begun.load(Ordering::SeqCst), TURNS);
         Ok(())
     })
 }
