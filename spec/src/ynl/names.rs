@@ -22,11 +22,10 @@ pub(super) fn kebab_of_type(name: &str) -> String {
 pub(super) fn common_prefix<'n>(names: impl IntoIterator<Item = &'n str>) -> &'n str {
     let mut names = names.into_iter();
     let Some(first) = names.next() else { return "" };
-    let prefix = names.fold(until_last_word(first), |prefix, name| {
+    names.fold(until_last_word(first), |prefix, name| {
         let same = prefix.bytes().zip(until_last_word(name).bytes()).take_while(|(a, b)| a == b).count();
         prefix.get(..same).map_or("", until_last_word)
-    });
-    prefix
+    })
 }
 
 fn until_last_word(name: &str) -> &str {

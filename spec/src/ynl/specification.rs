@@ -255,8 +255,8 @@ fn sub_messages(sets: &Sets) -> Option<Vec<Node>> {
             let formats: Vec<Node> = among
                 .iter()
                 .filter_map(|(value, schema)| {
-                    let named = names.and_then(|(names, prefix)| entry_name(*value, names, prefix));
-                    let value = named.unwrap_or_else(|| value.to_string());
+                    let word = names.and_then(|(names, prefix)| entry_name(*value, names, prefix));
+                    let value = word.unwrap_or_else(|| value.to_string());
                     Some(Fields::default().with("value", value).with("attribute-set", sets.of(schema)?.name()).node())
                 })
                 .collect();
