@@ -29,7 +29,8 @@ fuzz_target!(|input: &[u8]| {
     }
     let is_done = exchange.is_done();
     let answers = exchange.finish();
-    assert!(if is_done { answers.len() == count } else { answers.len() < count }, "{} results", answers.len());
+    // The data of the last request can be there without its acknowledgement.
+    assert!(if is_done { answers.len() == count } else { answers.len() <= count }, "{} results", answers.len());
     assert!(answers.iter().flatten().all(|refusal| refusal.errno > 0));
     assert!(!refused_all || answers.iter().all(|refusal| refusal.as_ref().is_some_and(|r| r.errno == Errno::PERM.0)));
 });
