@@ -80,7 +80,7 @@ fn finish<T>(result: Result<T, sandbox::Error>) -> ExitCode {
     match result {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            eprintln!("{}", conntrack::Report(&error));
             ExitCode::FAILURE
         }
     }

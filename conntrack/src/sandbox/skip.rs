@@ -6,6 +6,7 @@ use std::process;
 use std::thread;
 
 use super::Error;
+use crate::error::Report;
 use crate::sys::namespace::is_multi_threaded;
 
 /// The environment variable that allows or denies skipping.
@@ -42,5 +43,5 @@ fn announce(error: &Error) {
     let thread = thread::current();
     let name = thread.name().unwrap_or("a thread");
     // Nobody can be told that standard error is closed.
-    let _ = writeln!(io::stderr(), "SKIPPED {name}: {error}");
+    let _ = writeln!(io::stderr(), "SKIPPED {name}: {}", Report(error));
 }
