@@ -99,7 +99,7 @@ names! {
     ACK_FLAGS {
         /// Only the request's header is repeated.
         NLM_F_CAPPED = 0x100;
-        /// [`ExtAck`](crate::ExtAck) follows.
+        /// [`ExtAck`] follows.
         NLM_F_ACK_TLVS = 0x200;
     }
 }
