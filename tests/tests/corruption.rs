@@ -12,13 +12,14 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
-use conntrack::codec::{Attribute, Decode, Layout, NlAttr, Schema, Stream, Wire};
+use conntrack::codec::{Attribute, Decode, Layout, NlAttr, Schema, Wire};
 use conntrack::header::{HEADERS, NlMsgErr, NlMsgHdr};
 use conntrack::message::Message as Kind;
 use conntrack::netlink::{Answer, Exchange, Messages, NLM_F_REQUEST, NLMSG_ERROR, ProtocolError};
 use conntrack::uapi::CTA_TIMEOUT_DATA;
 use conntrack::{Flow, TimeoutPolicy, dissect, dissect_message};
 use conntrack_tests::captures::{self, Message};
+use conntrack_tests::damage::split;
 use conntrack_tests::types::{self, TYPES, Type};
 use conntrack_tests::{dissection, generate};
 
@@ -123,19 +124,6 @@ fn every_value_of_every_byte() {
         }
     }
     cases.finish(format_args!("; {positions} positions, all values at one of {STRIDE}"));
-}
-
-/// A run of attributes taken apart: whole attributes with their padding, and what each is nested in.
-fn split(attributes: &[u8]) -> Vec<&[u8]> {
-    let mut stream = Stream::new(attributes);
-    let mut parts = Vec::new();
-    loop {
-        let before = stream.rest();
-        if !matches!(stream.next_attribute(), Ok(Some(_))) {
-            return parts;
-        }
-        parts.push(&before[..before.len() - stream.rest().len()]);
-    }
 }
 
 /// All that become of `attributes` by exchanging two attributes of one nest, whichever nest that is.
