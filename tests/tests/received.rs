@@ -187,13 +187,25 @@ mod keys {
         }
     }
 
-    /// As of any choice, an alternative that a later one replaces does not have to decode.
+    /// A key with one tuple of two would name another flow.
     #[test]
-    fn whose_reply_tuple_is_none_are_refused_unless_the_original_one_replaces_it() {
-        let [refused, replaced] = attributes(&encode(&tuple(1)).unwrap(), &[]);
-        let error = decode_both_ways::<FlowKey>(&refused, Mode::Lenient).unwrap_err();
-        assert_eq!(error.path().collect::<Vec<_>>(), ["CTA_TUPLE_REPLY"]);
-        let key = decode_both_ways::<FlowKey>(&replaced, Mode::Lenient).unwrap();
+    fn with_a_malformed_tuple_are_refused() {
+        let whole = encode(&tuple(1)).unwrap();
+        for (orig, reply, malformed) in
+            [(&whole[..], &[][..], "CTA_TUPLE_REPLY"), (&[][..], &whole[..], "CTA_TUPLE_ORIG")]
+        {
+            for attributes in attributes(orig, reply) {
+                let error = decode_both_ways::<FlowKey>(&attributes, Mode::Lenient).unwrap_err();
+                assert_eq!(error.path().collect::<Vec<_>>(), [malformed]);
+            }
+        }
+    }
+
+    /// Of two attributes with one number the last one counts, for the kernel too.
+    #[test]
+    fn with_a_malformed_tuple_are_by_a_later_one_of_its_direction() {
+        let attributes = [bytes(1, true, &[]), bytes(1, true, &encode(&tuple(1)).unwrap())].concat();
+        let key = decode_both_ways::<FlowKey>(&attributes, Mode::Lenient).unwrap();
         assert_eq!(key.tuple, KeyTuple::Orig(tuple(1)));
     }
 
