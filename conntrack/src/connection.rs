@@ -184,9 +184,9 @@ impl Conntrack {
     pub fn get_as<T: Decode>(&self, key: &FlowKey) -> Result<Option<T>, Error> {
         const { ProjectionOf::<T, Flow>::CHECKED };
         // The kernel does not compare the id.
-        self.one_if(&request::get(key)?, |message| match key.id {
-            Some(id) => Ok(message.decode::<Identity>()?.id == id),
-            None => Ok(true),
+        self.one_by(&request::get(key)?, |message| match key.id {
+            Some(id) if message.decode::<Identity>()?.id != id => Ok(None),
+            _ => message.decode().map(Some),
         })
     }
 
@@ -327,27 +327,28 @@ impl Conntrack {
 
     /// Sends a request for one thing; `None` if it does not exist.
     pub(crate) fn one<T: Decode>(&self, request: &Request<'_>) -> Result<Option<T>, Error> {
-        self.one_if(request, |_| Ok(true))
+        self.one_by(request, |message| message.decode().map(Some))
     }
 
-    /// Sends a request for one thing; `None` if it is not there, or `is_meant` does not hold for the answer.
-    fn one_if<T: Decode>(
+    /// Sends a request for one thing, and returns what `decode` makes of the answer; `None` if there is no such thing.
+    pub(crate) fn one_by<T>(
         &self,
         request: &Request<'_>,
-        is_meant: impl Fn(Message<'_>) -> Result<bool, Error>,
+        decode: impl Fn(Message<'_>) -> Result<Option<T>, Error>,
     ) -> Result<Option<T>, Error> {
-        let mut reply = None;
+        let mut reply = Ok(None);
         let result = self.requests().request(request, |message| {
-            if is_meant(message)? {
-                reply = Some(message.decode()?);
+            match decode(message) {
+                Ok(None) => {}
+                found => reply = found,
             }
             Ok(())
         });
         match result {
             Err(error) if error.is_not_found() => Ok(None),
             // Only the acknowledgement was lost.
-            Err(Error::Overrun | Error::Timeout(_)) if reply.is_some() => Ok(reply),
-            result => result.map(|()| reply),
+            Err(Error::Overrun | Error::Timeout(_)) if !matches!(reply, Ok(None)) => reply,
+            result => result.and(reply),
         }
     }
 
