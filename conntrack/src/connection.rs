@@ -225,14 +225,7 @@ impl Conntrack {
         let update = FlowUpdate { key: key.without_id(), changes: changes.clone() };
         let request = request::update(&update)?;
         if self.is_gone(key)? {
-            return Err(KernelError {
-                operation: request.subject.operation,
-                errno: Errno::NOENT,
-                message: None,
-                attribute: None,
-                hint: Some("no flow with the key's id is at its tuple"),
-            }
-            .into());
+            return Err(not_found(&request, "no flow with the key's id is at its tuple"));
         }
         self.execute(&request)
     }
@@ -363,6 +356,12 @@ impl Conntrack {
     pub(crate) fn requests(&self) -> MutexGuard<'_, Channel> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The error of a request that was not sent, because what it names does not exist.
+pub(crate) fn not_found(request: &Request<'_>, hint: &'static str) -> Error {
+    let operation = request.subject.operation;
+    KernelError { operation, errno: Errno::NOENT, message: None, attribute: None, hint: Some(hint) }.into()
 }
 
 /// Whether there was something to delete.

@@ -41,7 +41,9 @@ pub fn create(new: &NewExpect) -> Result<Request<'_>, UsageError> {
     Ok(request.flags(NLM_F_CREATE | NLM_F_EXCL))
 }
 
-/// Changes the life of an expectation that is there.
+/// Sets the timeout of an expectation that exists. The kernel changes any expectation of the zone that a packet with the
+/// tuple meets; of the mask and the master it only checks that they are tuples. Get the expectation and compare it first, as
+/// [`Conntrack::update_expectation_timeout`](crate::Conntrack::update_expectation_timeout) does.
 ///
 /// # Errors
 /// The tuples or the time make no sense.
