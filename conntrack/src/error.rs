@@ -314,6 +314,7 @@ errnos! {
     EXIST = EEXIST, "it exists already, or its reply tuple does";
     INVAL = EINVAL, "something required is missing or makes no sense";
     MFILE = EMFILE, "as many expectations as the system allows";
+    MSGSIZE = EMSGSIZE, "the request is longer than the send buffer";
     NOSPC = ENOSPC, "the flow has no room for labels, or its hash chain is full";
     RANGE = ERANGE, "an attribute is too short, or its value out of range";
     TIME = ETIME, "the flow is dying";

@@ -71,11 +71,15 @@ impl Conntrack {
         self.all(&request::dump())
     }
 
-    /// Dumps the expectations of the flow at a tuple; none, if the flow has no helper. The id of a
-    /// [`FlowKey`](crate::FlowKey) is not compared: the kernel takes none here.
+    /// Dumps the expectations of the flow at a tuple; none, if the flow has no helper.
+    ///
+    /// Of a [`FlowKey`](crate::FlowKey), the id is not compared: the kernel takes none here. A zone in its tuple is used as
+    /// one of both directions: name the flow by the direction that is in the zone.
     ///
     /// # Errors
-    /// [`Error::is_not_found`] if there is no such flow; the key makes no sense, or the kernel refuses.
+    /// * [`Error::is_not_found`] if there is no such flow.
+    /// * [`Error::Usage`] if the tuple mixes families; nothing was sent then.
+    /// * `EINVAL` if the tuple lacks what its protocol has. `EPERM` without `CAP_NET_ADMIN`.
     pub fn expectations_of(&self, master: impl Into<ExpectMaster>) -> Result<Dump<Expect>, Error> {
         self.all(&request::dump_of(&master.into())?)
     }

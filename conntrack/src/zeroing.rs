@@ -135,7 +135,7 @@ impl<T: Decode> Zeroing<'_, T> {
 
     /// Zeroes the next flows.
     fn advance(&mut self) -> Result<(), Error> {
-        let most = self.ct.room_for_answers(ANSWER, MOST)?;
+        let most = self.ct.room_for_keys(ANSWER, MOST)?;
         self.fill(most);
         let mut replies = 0_usize;
         let (refused, outcome) = self.ct.requests().exchange_batch(&mut self.requests, |_, reply| {

@@ -60,6 +60,8 @@ pub use flow::{
     SctpState, SecCtx, Seconds, SeqAdj, Status, StatusFilter, Synproxy, TcpFlagBits, TcpFlags, TcpState, Timestamp,
     Tuple, TupleIp, TupleProto,
 };
+#[doc(hidden)]
+pub use flow::zone_among;
 pub use helper::{HelperClass, HelperPolicy, HelperStatus, HelperTuple, UserHelper, UserHelperKey};
 #[doc(hidden)]
 pub use netlink::errno;

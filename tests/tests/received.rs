@@ -169,6 +169,49 @@ mod translations {
     }
 }
 
+/// The kernel puts a zone beside the tuples, or into one of them, and takes 0 for none.
+mod zones {
+    use conntrack::{ExpectMaster, Filter};
+
+    use super::*;
+
+    #[test]
+    fn of_0_are_none() {
+        let flow = |zones: [Option<u16>; 3]| {
+            let mut flow = Flow::new(tuple(1), conntrack::FlowId([1; 4]));
+            [flow.zone, flow.orig.zone, flow.reply.zone] = zones;
+            flow
+        };
+        for (zones, expected) in [
+            ([None, None, None], 0),
+            ([Some(0), None, None], 0),
+            ([Some(7), None, None], 7),
+            ([Some(0), Some(7), None], 7),
+            ([None, Some(0), Some(7)], 7),
+            ([Some(0), Some(0), Some(7)], 7),
+        ] {
+            let flow = flow(zones);
+            assert_eq!(flow.zone_id(), expected, "{zones:?}");
+            assert!(Filter::new().zone(expected).matches(&flow), "{zones:?}");
+            assert!(!Filter::new().zone(8).matches(&flow), "{zones:?}");
+        }
+    }
+
+    #[test]
+    fn of_a_key_are_those_of_its_master() {
+        let in_tuple = tuple(1).in_zone(7);
+        for (key, expected) in [
+            (FlowKey::new(tuple(1)), None),
+            (FlowKey::new(tuple(1)).in_zone(0), None),
+            (FlowKey::new(tuple(1)).in_zone(7), Some(7)),
+            (FlowKey::new(in_tuple), Some(7)),
+            (FlowKey::by_reply(in_tuple).in_zone(0), Some(7)),
+        ] {
+            assert_eq!(ExpectMaster::from(&key), ExpectMaster { tuple: tuple(1), zone: expected }, "{key:?}");
+        }
+    }
+}
+
 mod keys {
     use super::*;
 

@@ -18,7 +18,8 @@ pub fn dump() -> Request<'static> {
 /// If the flow has no helper, the kernel starts no dump and answers with an acknowledgement alone.
 ///
 /// # Errors
-/// The key makes no sense.
+/// [`UsageError::MixedFamilies`] or [`UsageError::TupleZone`]. The ports or identifiers are not checked, because the tuple may
+/// be as a kernel reported it.
 pub fn dump_of(master: &ExpectMaster) -> Result<Request<'_>, UsageError> {
     let request = expectation("dumping the expectations of a flow", IPCTNL_MSG_EXP_GET, master);
     Ok(request.family(master.check()?).flags(NLM_F_DUMP))

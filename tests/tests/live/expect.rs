@@ -195,6 +195,11 @@ fn dumps_by_master(_: &Sandbox) -> Outcome {
         };
         same!(of(&flow.key())?, expected);
     }
+    // Zone 0 beside the tuple is none, and leaves the one in it.
+    same!(of(&FlowKey::new(full.orig).in_zone(0))?, vec![1, 2, 3]);
+    let by_half = FlowKey::new(half.orig).in_zone(0);
+    same!(ct.get(&by_half)?.map(|flow| flow.orig), Some(half.orig));
+    same!(of(&by_half)?, vec![5]);
     // The connection is as good as before.
     same!(ports(&ct)?, BTreeSet::from([1, 2, 3, 4, 5]));
     Ok(())

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::Ipv6Addr;
 
 use conntrack::codec::{DecodePayload, Mode, Wire, missing};
 use conntrack::netlink::Message;
 use conntrack::sandbox::{Failure, Sandbox};
 use conntrack::{
     Changes, Command, Conntrack, Counters, Decode, DecodeError, Error, Family, Filter, Flow, FlowId, FlowKey,
+    NewFlow,
 };
 
-use crate::common::udp;
+use crate::common::{LONG, udp};
 use crate::{Outcome, cases, holds, same};
 
 cases! {
@@ -23,6 +25,7 @@ cases! {
     yields_what_was_zeroed_before_an_error,
     keeps_the_counts_of_what_cannot_be_decoded,
     zeroes_through_a_small_buffer,
+    zeroes_through_a_small_send_buffer,
     dumps_no_dying_and_no_unconfirmed_flows,
 }
 
@@ -268,6 +271,19 @@ fn zeroes_through_a_small_buffer(_: &Sandbox) -> Outcome {
     let flows: Vec<Flow> = ct.dump_zeroing()?.collect::<Result<_, _>>()?;
     let ports: BTreeSet<_> = flows.iter().filter_map(|flow| flow.orig.src_port()).collect();
     same!(ports, (1..=FLOWS).collect());
+    same!(flows.len(), usize::from(FLOWS));
+    Ok(())
+}
+
+fn zeroes_through_a_small_send_buffer(_: &Sandbox) -> Outcome {
+    const FLOWS: u16 = 200;
+    let ct = Conntrack::builder().send_buffer(1).open()?;
+    holds!(ct.send_buffer()? < 5000);
+    // The longest requests.
+    let ends = |port| NewFlow::udp((Ipv6Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, 53).into()).zone(7);
+    let flows = (1..=FLOWS).map(|port| Command::Create(ends(port).timeout(LONG)));
+    ct.batch(flows).run()?.into_result()?;
+    let flows: Vec<Flow> = ct.dump_zeroing()?.collect::<Result<_, _>>()?;
     same!(flows.len(), usize::from(FLOWS));
     Ok(())
 }
