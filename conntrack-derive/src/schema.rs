@@ -12,9 +12,10 @@ use crate::tokens::{at, element, element_value, value};
 pub(crate) fn schema(container: &Container) -> TokenStream {
     let name = container.ident.unraw().to_string();
     let doc = &container.doc;
-    let choice = match container.kind {
-        Kind::Choice(_) => quote!(__nla::Some(__nla::Choice::LastInRun)),
-        _ => quote!(__nla::None),
+    let choice = if matches!(container.kind, Kind::Choice(_)) {
+        quote!(__nla::Some(__nla::Choice::LastInRun))
+    } else {
+        quote!(__nla::None)
     };
     let keeps_undeclared = match &container.kind {
         Kind::Nest(members) => members.iter().any(|member| matches!(member.role, Role::Rest)),

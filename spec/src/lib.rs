@@ -53,6 +53,8 @@ pub use expect::{
     Expect, ExpectFlags, ExpectFunction, ExpectHelper, ExpectId, ExpectKey, ExpectMaster, ExpectNat, ExpectTuples,
     ExpectUpdate, NewExpect,
 };
+#[doc(hidden)]
+pub use flow::zone_among;
 pub use flow::{
     Changes, Counters, DccpRole, DccpState, Endpoint, FilterBits, FilterFlags, FilterIp, FilterProto, FilterTuple,
     Flow, FlowDirection, FlowFilter, FlowId, FlowKey, FlowUpdate, Help, HelperName, KeyTuple, L4, LabelChange, Labels,
@@ -60,8 +62,6 @@ pub use flow::{
     SctpState, SecCtx, Seconds, SeqAdj, Status, StatusFilter, Synproxy, TcpFlagBits, TcpFlags, TcpState, Timestamp,
     Tuple, TupleIp, TupleProto,
 };
-#[doc(hidden)]
-pub use flow::zone_among;
 pub use helper::{HelperClass, HelperPolicy, HelperStatus, HelperTuple, UserHelper, UserHelperKey};
 #[doc(hidden)]
 pub use netlink::errno;

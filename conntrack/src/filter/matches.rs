@@ -1,6 +1,8 @@
 //! A filter in user space.
 
-use conntrack_spec::{Decode, Family, Flow, L4, ProjectionOf, ProtoInfo, Protocol, Status, TcpState, Tuple, zone_among};
+use conntrack_spec::{
+    Decode, Family, Flow, L4, ProjectionOf, ProtoInfo, Protocol, Status, TcpState, Tuple, zone_among,
+};
 
 use super::{Filter, Side};
 

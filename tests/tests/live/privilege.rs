@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use conntrack::sandbox::{Failure, Namespace, Sandbox};
 use conntrack::{
-    Capability, Changes, Command, Conntrack, Errno, Error, Events, ExpectUpdate, Filter, Flow, FlowId, FlowKey, Flushed,
-    Groups, L3Protocol, Mirror, NewExpect, NewFlow, Protocol, Seconds, TimeoutPolicy, Tuple, UdpTimeouts, UsageError,
+    Capability, Changes, Command, Conntrack, Errno, Error, Events, ExpectUpdate, Filter, Flow, FlowId, FlowKey,
+    Flushed, Groups, L3Protocol, Mirror, NewExpect, NewFlow, Protocol, Seconds, TimeoutPolicy, Tuple, UdpTimeouts,
+    UsageError,
 };
 use rustix::process::Signal;
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};

@@ -8,8 +8,7 @@ use conntrack::codec::{DecodePayload, Mode, Wire, missing};
 use conntrack::netlink::Message;
 use conntrack::sandbox::{Failure, Sandbox};
 use conntrack::{
-    Changes, Command, Conntrack, Counters, Decode, DecodeError, Error, Family, Filter, Flow, FlowId, FlowKey,
-    NewFlow,
+    Changes, Command, Conntrack, Counters, Decode, DecodeError, Error, Family, Filter, Flow, FlowId, FlowKey, NewFlow,
 };
 
 use crate::common::{LONG, udp};
