@@ -10,7 +10,7 @@ use crate::ctxt::Ctxt;
 pub(crate) fn decode(input: &DeriveInput) -> TokenStream {
     let items = quote! {
         const SCHEMA: &'static __nla::Schema =
-            &__nla::Schema { name: "", doc: "", entries: &[], choice: false, keeps_undeclared: false };
+            &__nla::Schema { name: "", doc: "", entries: &[], choice: __nla::None, keeps_undeclared: false };
         type Seen = ();
         fn vacant() -> Self {
             __nla::unreachable!()

@@ -12,7 +12,11 @@ use crate::tokens::{at, element, element_value, value};
 pub(crate) fn schema(container: &Container) -> TokenStream {
     let name = container.ident.unraw().to_string();
     let doc = &container.doc;
-    let choice = matches!(container.kind, Kind::Choice(_));
+    let choice = if matches!(container.kind, Kind::Choice(_)) {
+        quote!(__nla::Some(__nla::Choice::LastInRun))
+    } else {
+        quote!(__nla::None)
+    };
     let keeps_undeclared = match &container.kind {
         Kind::Nest(members) => members.iter().any(|member| matches!(member.role, Role::Rest)),
         Kind::Choice(alternatives) => alternatives.iter().any(|one| matches!(one.kind, AlternativeKind::Other(_))),

@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::collections::VecDeque;
+use std::io;
 use std::iter::{Fuse, FusedIterator};
 use std::mem;
 
@@ -17,8 +18,6 @@ use crate::request;
 const ANSWER: usize = 1280;
 /// More entries in one send gain nothing: the kernel's work for each outweighs the system call from 16 on.
 const MOST: usize = 256;
-/// Bytes of the send buffer that the kernel keeps for itself (`netlink_sendmsg`, `net/netlink/af_netlink.c`).
-const RESERVED: usize = 32;
 
 /// One entry of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +60,8 @@ pub enum Outcome {
 /// each independently: this is no transaction. Memory use does not depend on the number of commands. Commands that were
 /// not reached when the iterator is dropped are not executed.
 ///
-/// A command that is invalid is an error in its place and is not sent. If the connection itself fails, for example by
+/// A command that is invalid, or longer than the [send buffer](Conntrack::send_buffer) (`EMSGSIZE`), is an error in its
+/// place and is not sent. If the connection itself fails, for example by
 /// [`Error::Overrun`], the results that are known come first; that error takes the place of the first result that is not
 /// known, and is the last item.
 ///
@@ -158,15 +158,21 @@ impl<'a, I: Iterator<Item: Borrow<Command>>> Batch<'a, I> {
             let next = if self.carried.is_some() { self.carried.take() } else { self.commands.next() };
             let Some(command) = next else { break };
             let command_ref = command.borrow();
-            let pushed = command_ref.request().and_then(|request| self.requests.push(&request));
+            let pushed = command_ref
+                .request()
+                .and_then(|request| self.requests.push(&request).map(|()| request.subject.operation));
             let entry = match pushed {
                 Err(error) => Entry::Refused(error),
-                Ok(()) if self.requests.len() > 1 && self.requests.bytes() > limits.bytes => {
+                Ok(operation) if self.requests.bytes() > limits.bytes => {
                     self.requests.pop();
-                    self.carried = Some(command);
-                    break;
+                    if self.requests.len() > 0 {
+                        self.carried = Some(command);
+                        break;
+                    }
+                    // Not even alone.
+                    Entry::Refused(Error::io(operation)(io::Error::from_raw_os_error(Errno::MSGSIZE.0)))
                 }
-                Ok(()) => Entry::Request { deletes: matches!(command_ref, Command::Delete(_)) },
+                Ok(_) => Entry::Request { deletes: matches!(command_ref, Command::Delete(_)) },
             };
             self.entries.push(entry);
         }
@@ -254,6 +260,6 @@ impl Limits {
     /// So many that the answers fit the receive buffer even if every entry is refused.
     fn of(ct: &Conntrack) -> Result<Self, Error> {
         let entries = ct.room_for_answers(ANSWER, MOST)?;
-        Ok(Self { entries, bytes: ct.send_buffer()?.saturating_sub(RESERVED) })
+        Ok(Self { entries, bytes: ct.longest_send()? })
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use conntrack_spec::codec::TooLong;
 use conntrack_spec::{
-    DccpRole, DccpState, Family, FlowKey, FlowUpdate, L4, Mismatch, Nat, NewFlow, ProtoInfo, ProtoInfoDccp,
+    Changes, DccpRole, DccpState, Family, FlowKey, FlowUpdate, L4, Mismatch, Nat, NewFlow, ProtoInfo, ProtoInfoDccp,
     ProtoInfoSctp, ProtoInfoTcp, Protocol, Seconds, Status, Tuple,
 };
 
@@ -195,9 +195,14 @@ impl Check for FlowUpdate {
         if self.key.id.is_some() {
             return Err(UsageError::UpdateById);
         }
-        self.changes.proto_info.as_ref().map_or(Ok(()), check_proto_info)?;
-        self.key.check()
+        check_update(&self.key, &self.changes)
     }
+}
+
+/// Checks a change of the flow with a key, which may have an id: the caller compares it.
+pub(crate) fn check_update(key: &FlowKey, changes: &Changes) -> Result<Family, UsageError> {
+    changes.proto_info.as_ref().map_or(Ok(()), check_proto_info)?;
+    key.check()
 }
 
 /// Checks the tuple of a key, and returns its family.

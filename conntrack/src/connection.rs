@@ -8,6 +8,7 @@ use conntrack_spec::{Changes, Decode, Flow, FlowId, FlowKey, FlowUpdate, NewFlow
 use crate::batch::{Batch, Command};
 use crate::builder::Builder;
 use crate::bulk::{BulkError, BulkReport, Flushed};
+use crate::check::check_update;
 use crate::dump::Dump;
 use crate::error::{Errno, Error, KernelError};
 use crate::filter::Filter;
@@ -112,6 +113,22 @@ impl Conntrack {
         Ok(self.receive_buffer()?.checked_div(bytes).unwrap_or(most).clamp(1, most))
     }
 
+    /// How many bytes one send takes (`netlink_sendmsg`, `net/netlink/af_netlink.c`).
+    pub(crate) fn longest_send(&self) -> Result<usize, Error> {
+        /// Bytes of the send buffer that the kernel keeps for itself.
+        const RESERVED: usize = 32;
+        Ok(self.send_buffer()?.saturating_sub(RESERVED))
+    }
+
+    /// How many requests by key fit into one send and have room for their answers, as
+    /// [`room_for_answers`](Self::room_for_answers) says.
+    pub(crate) fn room_for_keys(&self, bytes: usize, most: usize) -> Result<usize, Error> {
+        /// Bytes of the longest request by a [`FlowKey`]: ICMPv6, with a zone and an id.
+        const REQUEST: usize = 128;
+        let sendable = self.longest_send()?.checked_div(REQUEST).unwrap_or(most);
+        Ok(self.room_for_answers(bytes, most)?.min(sendable.max(1)))
+    }
+
     /// All flows, of both families, as they arrive (`IPCTNL_MSG_CT_GET`).
     ///
     /// # Errors
@@ -184,9 +201,9 @@ impl Conntrack {
     pub fn get_as<T: Decode>(&self, key: &FlowKey) -> Result<Option<T>, Error> {
         const { ProjectionOf::<T, Flow>::CHECKED };
         // The kernel does not compare the id.
-        self.one_if(&request::get(key)?, |message| match key.id {
-            Some(id) => Ok(message.decode::<Identity>()?.id == id),
-            None => Ok(true),
+        self.one_by(&request::get(key)?, |message| match key.id {
+            Some(id) if message.decode::<Identity>()?.id != id => Ok(None),
+            _ => message.decode().map(Some),
         })
     }
 
@@ -204,7 +221,11 @@ impl Conntrack {
         self.execute(&request::create(flow)?)
     }
 
-    /// Creates a flow, or changes the one at its original tuple to have these properties (`NLM_F_CREATE` alone).
+    /// Creates a flow, or changes the flow that has its original tuple in either direction (`NLM_F_CREATE` alone).
+    ///
+    /// The kernel finds a flow by both of its tuples. So if the original tuple of `flow` is the reply tuple of an existing
+    /// flow, that flow is changed: its mark, timeout and so on become those of `flow`, and its tuples stay as they are. Use
+    /// [`create`](Self::create) if this must not happen: it fails with `EEXIST`.
     ///
     /// # Errors
     /// As [`create`](Self::create) where it is created, and as [`update`](Self::update) where it is changed: then a
@@ -222,17 +243,11 @@ impl Conntrack {
     /// [`Error::is_not_found`] if there is no such flow; others as the fields of [`Changes`] say. The changes before the
     /// one that is refused have been made.
     pub fn update(&self, key: &FlowKey, changes: &Changes) -> Result<(), Error> {
+        let family = check_update(key, changes)?;
         let update = FlowUpdate { key: key.without_id(), changes: changes.clone() };
-        let request = request::update(&update)?;
+        let request = request::checked_update(&update, family);
         if self.is_gone(key)? {
-            return Err(KernelError {
-                operation: request.subject.operation,
-                errno: Errno::NOENT,
-                message: None,
-                attribute: None,
-                hint: Some("no flow with the key's id is at its tuple"),
-            }
-            .into());
+            return Err(not_found(&request, "no flow with the key's id is at its tuple"));
         }
         self.execute(&request)
     }
@@ -327,27 +342,28 @@ impl Conntrack {
 
     /// Sends a request for one thing; `None` if it does not exist.
     pub(crate) fn one<T: Decode>(&self, request: &Request<'_>) -> Result<Option<T>, Error> {
-        self.one_if(request, |_| Ok(true))
+        self.one_by(request, |message| message.decode().map(Some))
     }
 
-    /// Sends a request for one thing; `None` if it is not there, or `is_meant` does not hold for the answer.
-    fn one_if<T: Decode>(
+    /// Sends a request for one thing, and returns what `decode` makes of the answer; `None` if there is no such thing.
+    pub(crate) fn one_by<T>(
         &self,
         request: &Request<'_>,
-        is_meant: impl Fn(Message<'_>) -> Result<bool, Error>,
+        decode: impl Fn(Message<'_>) -> Result<Option<T>, Error>,
     ) -> Result<Option<T>, Error> {
-        let mut reply = None;
+        let mut reply = Ok(None);
         let result = self.requests().request(request, |message| {
-            if is_meant(message)? {
-                reply = Some(message.decode()?);
+            match decode(message) {
+                Ok(None) => {}
+                found => reply = found,
             }
             Ok(())
         });
         match result {
             Err(error) if error.is_not_found() => Ok(None),
             // Only the acknowledgement was lost.
-            Err(Error::Overrun | Error::Timeout(_)) if reply.is_some() => Ok(reply),
-            result => result.map(|()| reply),
+            Err(Error::Overrun | Error::Timeout(_)) if !matches!(reply, Ok(None)) => reply,
+            result => result.and(reply),
         }
     }
 
@@ -362,6 +378,12 @@ impl Conntrack {
     pub(crate) fn requests(&self) -> MutexGuard<'_, Channel> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The error of a request that was not sent, because what it names does not exist.
+pub(crate) fn not_found(request: &Request<'_>, hint: &'static str) -> Error {
+    let operation = request.subject.operation;
+    KernelError { operation, errno: Errno::NOENT, message: None, attribute: None, hint: Some(hint) }.into()
 }
 
 /// Whether there was something to delete.

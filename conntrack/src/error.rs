@@ -6,11 +6,12 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use conntrack_spec::DecodeError;
-use conntrack_spec::codec::EncodeError;
+use conntrack_spec::codec::{EncodeError, Layout};
+use conntrack_spec::header::NlMsgHdr;
 
 use crate::check::UsageError;
 use crate::events::Origin;
-use crate::netlink::ProtocolError;
+use crate::netlink::{Message, ProtocolError};
 use crate::sys::listener::namespace_ids;
 
 #[cfg(test)]
@@ -45,7 +46,8 @@ pub enum Error {
     /// What arrived are no whole netlink messages.
     #[error("reading a datagram")]
     Protocol(#[source] ProtocolError),
-    /// A message among others cannot be decoded. The others can.
+    /// A message cannot be decoded, and is kept in the error: an event, which does not end the listener, or a flow whose
+    /// counters were set to 0.
     #[error(transparent)]
     Undecodable(Box<Undecodable>),
     /// A privilege is missing to listen, or to enter a network namespace.
@@ -170,7 +172,7 @@ impl From<KernelError> for Error {
     }
 }
 
-/// A message that is not what is declared, among others that may be.
+/// Keeps a message that cannot be decoded: an event, or the answer to a request that set counters to 0.
 #[derive(Debug, thiserror::Error)]
 #[error("an undecodable message of {} bytes", .bytes.len())]
 pub struct Undecodable {
@@ -179,8 +181,22 @@ pub struct Undecodable {
     pub reason: Error,
     /// The message, its header included.
     pub bytes: Vec<u8>,
-    /// Where it comes from.
+    /// Where it comes from. The answer to a request has the requesting socket's port and no group.
     pub origin: Origin,
+}
+
+impl Undecodable {
+    /// Keeps the answer to a request.
+    #[cold]
+    pub(crate) fn answer(message: Message<'_>, reason: Error) -> Error {
+        let mut bytes = Vec::with_capacity(NlMsgHdr::SIZE.saturating_add(message.body.len()));
+        if let Err(error) = message.header.append_to(&mut bytes) {
+            return error.into();
+        }
+        bytes.extend_from_slice(message.body);
+        let origin = Origin { port: message.header.pid, ..Origin::default() };
+        Self { reason, bytes, origin }.into()
+    }
 }
 
 impl From<Undecodable> for Error {
@@ -298,6 +314,7 @@ errnos! {
     EXIST = EEXIST, "it exists already, or its reply tuple does";
     INVAL = EINVAL, "something required is missing or makes no sense";
     MFILE = EMFILE, "as many expectations as the system allows";
+    MSGSIZE = EMSGSIZE, "the request is longer than the send buffer";
     NOSPC = ENOSPC, "the flow has no room for labels, or its hash chain is full";
     RANGE = ERANGE, "an attribute is too short, or its value out of range";
     TIME = ETIME, "the flow is dying";

@@ -1,13 +1,34 @@
 //! Expectations: flows that other flows announce.
 
 use conntrack_spec::{
-    Decode, Expect, ExpectHelper, ExpectKey, ExpectMaster, ExpectUpdate, HelperName, NewExpect, ProjectionOf,
+    Decode, Expect, ExpectHelper, ExpectKey, ExpectMaster, ExpectTuples, ExpectUpdate, FlowKey, HelperName, NewExpect,
+    ProjectionOf, Tuple,
 };
 
-use crate::connection::{Conntrack, found};
+use crate::connection::{Conntrack, found, not_found};
 use crate::dump::Dump;
 use crate::error::Error;
 use crate::request::expect as request;
+
+/// What an update of an expectation has to be compared with.
+#[derive(Debug, Decode)]
+struct Found {
+    #[nla(CTA_EXPECT_MASTER)]
+    master: Tuple,
+    #[nla(CTA_EXPECT_TUPLE)]
+    tuple: Tuple,
+    #[nla(CTA_EXPECT_MASK)]
+    mask: Tuple,
+}
+
+const _: () = ProjectionOf::<Found, Expect>::CHECKED;
+
+/// The tuple of a flow that its expectations are reported with.
+#[derive(Debug, Decode)]
+struct Original {
+    #[nla(CTA_TUPLE_ORIG)]
+    tuple: Tuple,
+}
 
 /// # Expectations
 ///
@@ -50,11 +71,15 @@ impl Conntrack {
         self.all(&request::dump())
     }
 
-    /// Dumps the expectations of the flow at a tuple; none, if the flow has no helper. The id of a
-    /// [`FlowKey`](crate::FlowKey) is not compared: the kernel takes none here.
+    /// Dumps the expectations of the flow at a tuple; none, if the flow has no helper.
+    ///
+    /// Of a [`FlowKey`](crate::FlowKey), the id is not compared: the kernel takes none here. A zone in its tuple is used as
+    /// one of both directions: name the flow by the direction that is in the zone.
     ///
     /// # Errors
-    /// [`Error::is_not_found`] if there is no such flow; the key makes no sense, or the kernel refuses.
+    /// * [`Error::is_not_found`] if there is no such flow.
+    /// * [`Error::Usage`] if the tuple mixes families; nothing was sent then.
+    /// * `EINVAL` if the tuple lacks what its protocol has. `EPERM` without `CAP_NET_ADMIN`.
     pub fn expectations_of(&self, master: impl Into<ExpectMaster>) -> Result<Dump<Expect>, Error> {
         self.all(&request::dump_of(&master.into())?)
     }
@@ -87,11 +112,40 @@ impl Conntrack {
 
     /// Sets how long an expectation goes on living (`IPCTNL_MSG_EXP_NEW`). Nothing else of it can be changed.
     ///
+    /// The kernel changes any expectation of the zone that a packet with the update's tuple meets, and compares neither the
+    /// mask nor the master. So this gets the expectation first, and changes nothing if its tuple, the source in its mask
+    /// or its master is another one. An expectation that takes its place between these two requests is changed. A master
+    /// that is named by its reply tuple takes a third request.
+    ///
     /// # Errors
-    /// [`Error::is_not_found`] if there is none, or no such master; the tuples make no sense, the time is too long, or the
-    /// kernel refuses.
+    /// * [`Error::is_not_found`] if there is no expectation with these tuples in the zone. Nothing was changed.
+    /// * [`Error::Usage`] if the tuples are invalid or the timeout is too long; nothing was sent then.
+    /// * `EPERM` without `CAP_NET_ADMIN`.
     pub fn update_expectation_timeout(&self, update: &ExpectUpdate) -> Result<(), Error> {
-        self.execute(&request::update(update)?)
+        let request = request::update(update)?;
+        if self.is_expected(&update.tuples)? {
+            self.execute(&request)
+        } else {
+            Err(not_found(&request, "no expectation in the zone has this tuple, mask and master"))
+        }
+    }
+
+    /// Whether there is an expectation with exactly these tuples.
+    fn is_expected(&self, tuples: &ExpectTuples) -> Result<bool, Error> {
+        let &ExpectTuples { tuple, mask, master, zone } = tuples;
+        let Some(found) = self.one::<Found>(&request::get(&ExpectKey { zone, ..ExpectKey::new(tuple) })?)? else {
+            return Ok(false);
+        };
+        // Of the destination, the kernel reports all bits of a mask, whatever it was given.
+        if found.tuple != tuple || found.mask.source() != mask.source() {
+            return Ok(false);
+        }
+        if found.master == master {
+            return Ok(true);
+        }
+        // The kernel reports the original tuple of a master, which it finds by either.
+        let flow = self.get_as::<Original>(&FlowKey { zone, ..FlowKey::new(master) })?;
+        Ok(flow.is_some_and(|flow| Tuple { zone: None, ..flow.tuple } == found.master))
     }
 
     /// Deletes the expectation of a tuple (`IPCTNL_MSG_EXP_DELETE`). `false` if there is none, or if the key has an id and

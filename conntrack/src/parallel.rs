@@ -42,6 +42,7 @@ impl Conntrack {
         T: Decode + Send + 'static,
     {
         const { ProjectionOf::<T, Flow>::CHECKED };
+        filter.check()?;
         let processors = thread::available_parallelism().map_or(1, usize::from);
         let is_worth_it = self.stats()?.entries >= WORTH_SPLITTING;
         let parts = if is_worth_it { filter.parts(processors, self.kernel) } else { vec![filter.clone()] };

@@ -41,7 +41,7 @@ pub fn create(new: &NewFlow) -> Result<Request<'_>, UsageError> {
     Ok(request.flags(NLM_F_CREATE | NLM_F_EXCL))
 }
 
-/// Creates a flow, or changes the one that is there.
+/// Creates a flow, or changes the flow that has its original tuple in either direction.
 ///
 /// # Errors
 /// The flow makes no sense.
@@ -56,7 +56,12 @@ pub fn upsert(new: &NewFlow) -> Result<Request<'_>, UsageError> {
 /// The key or a change makes no sense. [`UsageError::UpdateById`] if the key has an id, which the kernel does not
 /// compare.
 pub fn update(update: &FlowUpdate) -> Result<Request<'_>, UsageError> {
-    Ok(flow("updating a flow", IPCTNL_MSG_CT_NEW, update).family(update.check()?).denied(DENIED_CHANGE))
+    Ok(checked_update(update, update.check()?))
+}
+
+/// Changes the flow at a tuple of `family`. The key has been checked together with its id, which it must not have here.
+pub(crate) fn checked_update(update: &FlowUpdate, family: Family) -> Request<'_> {
+    flow("updating a flow", IPCTNL_MSG_CT_NEW, update).family(family).denied(DENIED_CHANGE)
 }
 
 /// Deletes the flow at a tuple.

@@ -22,6 +22,7 @@ pub(crate) fn kernel_release() -> String {
 /// Error numbers of this architecture.
 pub(crate) mod errno {
     pub(crate) use libc::{
-        EAGAIN, EBUSY, EEXIST, EINTR, EINVAL, EMFILE, ENOBUFS, ENOENT, ENOMEM, ENOSPC, EOPNOTSUPP, EPERM, ERANGE, ETIME,
+        EAGAIN, EBUSY, EEXIST, EINTR, EINVAL, EMFILE, EMSGSIZE, ENOBUFS, ENOENT, ENOMEM, ENOSPC, EOPNOTSUPP, EPERM,
+        ERANGE, ETIME,
     };
 }

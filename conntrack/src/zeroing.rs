@@ -7,9 +7,9 @@ use conntrack_spec::{Decode, Flow, FlowId, FlowKey, ProjectionOf, Tuple};
 
 use crate::connection::Conntrack;
 use crate::dump::Dump;
-use crate::error::{Errno, Error};
+use crate::error::{Errno, Error, Undecodable};
 use crate::filter::Filter;
-use crate::netlink::{Refusal, Requests};
+use crate::netlink::{Message, Refusal, Requests};
 use crate::request;
 
 /// Bytes of receive buffer that the kernel charges for an answer at most: it makes each in a page of its own
@@ -20,8 +20,8 @@ const MOST: usize = 64;
 
 /// Flows as they were when their counters were set to 0: an iterator that zeroes as it goes.
 ///
-/// No count is lost: it is in a flow that this yields, still in the kernel, or in the flow's `DESTROY` event if it ended
-/// meanwhile. The kernel's own dump of this kind (`IPCTNL_MSG_CT_GET_CTRZERO` with `NLM_F_DUMP`) cannot promise that:
+/// No count is lost: it is in a flow that this yields, in the message that an [`Error::Undecodable`] keeps of a flow which
+/// does not decode, still in the kernel, or in the flow's `DESTROY` event if it ended meanwhile. The kernel's own dump of this kind (`IPCTNL_MSG_CT_GET_CTRZERO` with `NLM_F_DUMP`) cannot promise that:
 /// where a datagram is full, it may zero a flow's counters, find that they do not fit, and send them, zero, in the next
 /// one. So this dumps the keys of the flows, and has each flow reported and zeroed by a request of its own, some dozens
 /// to a send, no more than have room in the receive buffer with their answers. That takes about three times as long as a
@@ -78,13 +78,14 @@ impl Conntrack {
     /// [`get_zeroing`](Self::get_zeroing).
     ///
     /// # Errors
-    /// As [`get_zeroing`](Self::get_zeroing).
+    /// As [`get_zeroing`](Self::get_zeroing). [`Error::Undecodable`] if the flow does not decode: its counters have been
+    /// set to 0, and the error has the message with their values.
     pub fn get_zeroing_as<T: Decode>(&self, key: &FlowKey) -> Result<Option<T>, Error> {
         const { ProjectionOf::<T, Flow>::CHECKED };
         if self.is_gone(key)? {
             return Ok(None);
         }
-        self.one(&request::get_zeroing(key)?)
+        self.one_by(&request::get_zeroing(key)?, |reply| decode(reply).map(Some))
     }
 
     /// All flows, setting the counters of each to 0: see [`Zeroing`].
@@ -104,7 +105,8 @@ impl Conntrack {
         self.dump_zeroing_filtered_as(filter)
     }
 
-    /// The flows that meet a filter, each decoded into a struct of your own, setting the counters of each to 0.
+    /// The flows that meet a filter, each decoded into a struct of your own, setting the counters of each to 0. A flow
+    /// that does not decode is an [`Error::Undecodable`], which has the message with its counts.
     ///
     /// # Errors
     /// The filter contradicts itself, or the kernel refuses.
@@ -120,6 +122,11 @@ impl Conntrack {
     }
 }
 
+/// Decodes a flow whose counters the kernel has set to 0: nothing else has its counts any more.
+fn decode<T: Decode>(reply: Message<'_>) -> Result<T, Error> {
+    reply.decode().map_err(|reason| Undecodable::answer(reply, reason))
+}
+
 impl<T: Decode> Zeroing<'_, T> {
     /// Zeroes no more flows. Those that have been zeroed are still to come.
     pub fn stop(&mut self) {
@@ -128,12 +135,12 @@ impl<T: Decode> Zeroing<'_, T> {
 
     /// Zeroes the next flows.
     fn advance(&mut self) -> Result<(), Error> {
-        let most = self.ct.room_for_answers(ANSWER, MOST)?;
+        let most = self.ct.room_for_keys(ANSWER, MOST)?;
         self.fill(most);
         let mut replies = 0_usize;
         let (refused, outcome) = self.ct.requests().exchange_batch(&mut self.requests, |_, reply| {
             replies += 1;
-            match reply.decode() {
+            match decode(reply) {
                 Ok(flow) => self.ready.push_back(flow),
                 Err(error) => self.errors.push_back(error),
             }

@@ -53,6 +53,8 @@ pub use expect::{
     Expect, ExpectFlags, ExpectFunction, ExpectHelper, ExpectId, ExpectKey, ExpectMaster, ExpectNat, ExpectTuples,
     ExpectUpdate, NewExpect,
 };
+#[doc(hidden)]
+pub use flow::zone_among;
 pub use flow::{
     Changes, Counters, DccpRole, DccpState, Endpoint, FilterBits, FilterFlags, FilterIp, FilterProto, FilterTuple,
     Flow, FlowDirection, FlowFilter, FlowId, FlowKey, FlowUpdate, Help, HelperName, KeyTuple, L4, LabelChange, Labels,

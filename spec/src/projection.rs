@@ -62,9 +62,9 @@ impl Schema {
     ///
     /// A projection of a message may leave out attributes, and may declare some that this crate does not know: an
     /// attribute of a newer kernel. What both know must have the same number, the same kernel name and the same wire
-    /// type, in nests as well. Some types hold whatever the other one does, and are accepted for it: bytes of any
-    /// length, an `IpAddr` for an address of one family, a text without a limit, an unsigned number for an opaque id of
-    /// its size.
+    /// type, in nests as well. Some types hold whatever the other one does, and are accepted for it: `[u8; N]` for a payload
+    /// of `N` bytes, bytes of any length for a payload that can be empty, an `IpAddr` for an address of one family, a
+    /// text without a limit, an unsigned number for an opaque id of its size.
     #[must_use]
     pub const fn mismatch(&'static self, message: &'static Self) -> Option<Mismatch> {
         first_mismatch(self, self.entries, message)
@@ -182,9 +182,10 @@ const fn compare_wire(declared: Wire, expected: Wire) -> Found {
     let fits = match (plain(declared), plain(expected)) {
         (Wire::Padding, expected) => matches!(expected, Wire::Padding),
         (_, Wire::Padding) => false,
-        (Wire::Bytes { min, max }, expected) => {
-            let (least, most) = sizes(expected);
+        (Wire::Bytes { min, max }, known) => {
+            let (least, most) = sizes(known);
             min <= least
+                && !takes_padding(declared, expected)
                 && match (max, most) {
                     (None, _) => true,
                     (Some(max), Some(most)) => most <= max,
@@ -215,6 +216,12 @@ const fn compare_wire(declared: Wire, expected: Wire) -> Found {
         _ => false,
     };
     if fits { Found::Fits } else { Found::Differs(MismatchReason::Wire { declared, expected }) }
+}
+
+/// Whether the field would take an empty attribute that only aligns the next one, and has the number of this attribute on
+/// some machines, for its value.
+const fn takes_padding(declared: Wire, expected: Wire) -> bool {
+    declared.can_be_empty() && !expected.can_be_empty()
 }
 
 const fn fits_one(declared: &'static Schema, among: &'static [(u64, &'static Schema)]) -> bool {
@@ -358,6 +365,9 @@ impl Mismatch {
             }
             MismatchReason::Wire { declared, expected } => {
                 text.add(" as ").wire(declared).add(", and it is ").wire(expected);
+                if matches!(declared, Wire::Bytes { .. }) && takes_padding(declared, expected) {
+                    text.add("; an empty attribute of this number is padding: declare `[u8; N]`");
+                }
             }
         }
         text

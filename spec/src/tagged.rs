@@ -84,7 +84,7 @@ macro_rules! tagged {
                         among: &[$(($tag_type::$value.0 as u64, <$struct as $crate::codec::Decode>::SCHEMA)),*],
                     }),
                 ],
-                choice: false,
+                choice: None,
                 keeps_undeclared: false,
             };
 

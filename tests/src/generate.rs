@@ -52,7 +52,7 @@ enum Manners {
 type Attributes = Vec<Vec<u8>>;
 
 fn attributes(schema: &'static Schema, manners: Manners) -> BoxedStrategy<Attributes> {
-    let well_formed = if schema.choice {
+    let well_formed = if schema.choice.is_some() {
         let variant = |entry: &Entry| field(entry).split('.').next();
         let variants = schema.entries.chunk_by(|left, right| variant(left) == variant(right));
         Union::new(variants.map(|entries| match entries {

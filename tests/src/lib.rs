@@ -4,6 +4,7 @@
 
 pub mod bpf;
 pub mod captures;
+pub mod damage;
 pub mod dissection;
 pub mod explain;
 pub mod generate;

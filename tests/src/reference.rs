@@ -152,7 +152,7 @@ fn field(Place { schema, attribute, .. }: &Place) -> String {
     }
     match field.split_once('.') {
         Some((variant, inner)) => format!("[`{name}::{variant}::{inner}`](crate::{name}::{variant})"),
-        None if schema.choice => format!("[`{name}::{field}`](crate::{name}::{field})"),
+        None if schema.choice.is_some() => format!("[`{name}::{field}`](crate::{name}::{field})"),
         // One of the two attributes of such an enum tells what is in the other.
         None if schema.entries.iter().any(selects) => link(name),
         None => format!("[`{name}::{field}`](crate::{name}#structfield.{field})"),

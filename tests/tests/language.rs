@@ -383,7 +383,7 @@ fn entry<'a>(schema: &'a Schema, kernel: &str) -> &'a SchemaAttribute {
 #[test]
 fn the_declaration_is_data() {
     let schema = OneWay::SCHEMA;
-    assert_eq!((schema.name, schema.choice), ("OneWay", false));
+    assert_eq!((schema.name, schema.choice), ("OneWay", None));
     assert_eq!(entry(schema, "ONE_WAY_BOTH").field, "type");
     assert!(entry(schema, "ONE_WAY_BOTH").required);
     assert_eq!(entry(schema, "ONE_WAY_SENT").direction, codec::Direction::Send);

@@ -152,7 +152,7 @@ fn wire_types() {
         u32, Native<u32> => false;
         Native<u8>, u8 => true;
         // Bytes hold whatever is not longer, and not shorter.
-        Vec<u8>, u32 => true;
+        Vec<u8>, Vec<u8> => true;
         Vec<u8>, Tuple => true;
         Vec<u8>, String => true;
         [u8; 4], u32 => true;
@@ -160,13 +160,24 @@ fn wire_types() {
         [u8; 5], u32 => false;
         [u8; 4], Ipv4Addr => true;
         [u8; 16], IpAddr => false;
-        BoundedBytes<16>, IpAddr => true;
         BoundedBytes<16>, Vec<u8> => false;
         BoundedBytes<16>, NulString<15> => true;
         BoundedBytes<15>, NulString<15> => false;
         BoundedBytes<15>, BoundedBytes<16> => false;
         BoundedBytes<17>, BoundedBytes<16> => true;
         [u8; 2], TcpFlags => true;
+        // An empty attribute is a value of theirs, and padding where the message has one that is never empty.
+        Vec<u8>, u32 => false;
+        Vec<u8>, Status => false;
+        Vec<u8>, Native<u64> => false;
+        Vec<u8>, Ipv4Addr => false;
+        Vec<u8>, IpAddr => false;
+        Vec<u8>, TcpFlags => false;
+        Vec<u8>, [u8; 4] => false;
+        BoundedBytes<4>, u32 => false;
+        BoundedBytes<4>, Status => false;
+        BoundedBytes<16>, IpAddr => false;
+        BoundedBytes<4>, [u8; 4] => false;
         // Bytes without an order may be a number.
         u32, [u8; 4] => true;
         Native<u32>, [u8; 4] => true;

@@ -169,6 +169,49 @@ mod translations {
     }
 }
 
+/// The kernel puts a zone beside the tuples, or into one of them, and takes 0 for none.
+mod zones {
+    use conntrack::{ExpectMaster, Filter};
+
+    use super::*;
+
+    #[test]
+    fn of_0_are_none() {
+        let flow = |zones: [Option<u16>; 3]| {
+            let mut flow = Flow::new(tuple(1), conntrack::FlowId([1; 4]));
+            [flow.zone, flow.orig.zone, flow.reply.zone] = zones;
+            flow
+        };
+        for (zones, expected) in [
+            ([None, None, None], 0),
+            ([Some(0), None, None], 0),
+            ([Some(7), None, None], 7),
+            ([Some(0), Some(7), None], 7),
+            ([None, Some(0), Some(7)], 7),
+            ([Some(0), Some(0), Some(7)], 7),
+        ] {
+            let flow = flow(zones);
+            assert_eq!(flow.zone_id(), expected, "{zones:?}");
+            assert!(Filter::new().zone(expected).matches(&flow), "{zones:?}");
+            assert!(!Filter::new().zone(8).matches(&flow), "{zones:?}");
+        }
+    }
+
+    #[test]
+    fn of_a_key_are_those_of_its_master() {
+        let in_tuple = tuple(1).in_zone(7);
+        for (key, expected) in [
+            (FlowKey::new(tuple(1)), None),
+            (FlowKey::new(tuple(1)).in_zone(0), None),
+            (FlowKey::new(tuple(1)).in_zone(7), Some(7)),
+            (FlowKey::new(in_tuple), Some(7)),
+            (FlowKey::by_reply(in_tuple).in_zone(0), Some(7)),
+        ] {
+            assert_eq!(ExpectMaster::from(&key), ExpectMaster { tuple: tuple(1), zone: expected }, "{key:?}");
+        }
+    }
+}
+
 mod keys {
     use super::*;
 
@@ -187,13 +230,25 @@ mod keys {
         }
     }
 
-    /// As of any choice, an alternative that a later one replaces does not have to decode.
+    /// A key with one tuple of two would name another flow.
     #[test]
-    fn whose_reply_tuple_is_none_are_refused_unless_the_original_one_replaces_it() {
-        let [refused, replaced] = attributes(&encode(&tuple(1)).unwrap(), &[]);
-        let error = decode_both_ways::<FlowKey>(&refused, Mode::Lenient).unwrap_err();
-        assert_eq!(error.path().collect::<Vec<_>>(), ["CTA_TUPLE_REPLY"]);
-        let key = decode_both_ways::<FlowKey>(&replaced, Mode::Lenient).unwrap();
+    fn with_a_malformed_tuple_are_refused() {
+        let whole = encode(&tuple(1)).unwrap();
+        for (orig, reply, malformed) in
+            [(&whole[..], &[][..], "CTA_TUPLE_REPLY"), (&[][..], &whole[..], "CTA_TUPLE_ORIG")]
+        {
+            for attributes in attributes(orig, reply) {
+                let error = decode_both_ways::<FlowKey>(&attributes, Mode::Lenient).unwrap_err();
+                assert_eq!(error.path().collect::<Vec<_>>(), [malformed]);
+            }
+        }
+    }
+
+    /// Of two attributes with one number the last one counts, for the kernel too.
+    #[test]
+    fn with_a_malformed_tuple_are_by_a_later_one_of_its_direction() {
+        let attributes = [bytes(1, true, &[]), bytes(1, true, &encode(&tuple(1)).unwrap())].concat();
+        let key = decode_both_ways::<FlowKey>(&attributes, Mode::Lenient).unwrap();
         assert_eq!(key.tuple, KeyTuple::Orig(tuple(1)));
     }
 

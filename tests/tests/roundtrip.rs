@@ -3,6 +3,7 @@
 //! The bytes come from each struct's schema: see `conntrack_tests::generate`.
 
 use conntrack::codec::{Decode, Mode, decode, decode_with, encode};
+use conntrack_tests::damage::nests_without_one;
 use conntrack_tests::every_message;
 use conntrack_tests::generate::{careless, fixed, valid, value};
 use conntrack_tests::paths::decode_both_ways;
@@ -38,6 +39,14 @@ macro_rules! round_trips {
                 #[test]
                 fn out_of_order_doubled_missing_unknown(bytes in careless(<$type>::SCHEMA)) {
                     types::check::<$type>(&bytes);
+                }
+
+                /// Nothing of a nest that does not decode is left where a later one takes its place.
+                #[test]
+                fn superseded(first in valid(<$type>::SCHEMA), whole in valid(<$type>::SCHEMA)) {
+                    for nest in nests_without_one(<$type>::SCHEMA, &first) {
+                        types::check::<$type>(&[&nest[..], &whole].concat());
+                    }
                 }
 
                 #[test]

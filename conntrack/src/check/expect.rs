@@ -3,7 +3,7 @@
 use conntrack_spec::{ExpectKey, ExpectMaster, ExpectTuples, ExpectUpdate, Family, NewExpect};
 
 use super::policy::check_timeout;
-use super::{Check, UsageError, check_key, check_no_zone, check_zoneless, same_family};
+use super::{Check, UsageError, check_key, check_no_zone, check_zoneless, family_of, same_family};
 
 impl Check for ExpectTuples {
     fn check(&self) -> Result<Family, UsageError> {
@@ -45,6 +45,8 @@ impl Check for ExpectKey {
 
 impl Check for ExpectMaster {
     fn check(&self) -> Result<Family, UsageError> {
-        check_zoneless("the master", &self.tuple)
+        // It may be as a kernel reported it: see `check_key`.
+        check_no_zone("the master", &self.tuple)?;
+        family_of("the master", &self.tuple)
     }
 }

@@ -1,6 +1,8 @@
 //! A filter in user space.
 
-use conntrack_spec::{Decode, Family, Flow, L4, ProjectionOf, ProtoInfo, Protocol, Status, TcpState, Tuple};
+use conntrack_spec::{
+    Decode, Family, Flow, L4, ProjectionOf, ProtoInfo, Protocol, Status, TcpState, Tuple, zone_among,
+};
 
 use super::{Filter, Side};
 
@@ -101,7 +103,7 @@ impl<'a> From<&'a Flow> for Looked<'a> {
 impl Looked<'_> {
     /// The zone, whichever direction it applies to.
     fn zone(&self) -> u16 {
-        self.zone.or(self.orig.zone).or(self.reply.zone).unwrap_or(0)
+        zone_among([self.zone, self.orig.zone, self.reply.zone])
     }
 
     fn tcp_state(&self) -> Option<TcpState> {

@@ -20,7 +20,7 @@ pub(super) fn get_each(
     keys: &[FlowKey],
     answers: &mut Vec<Result<Option<Flow>, Error>>,
 ) -> Result<(), Error> {
-    let at_once = ct.room_for_answers(ANSWER, MOST)?;
+    let at_once = ct.room_for_keys(ANSWER, MOST)?;
     keys.chunks(at_once).try_for_each(|keys| get_some(ct, keys, answers))
 }
 

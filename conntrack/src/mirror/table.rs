@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use conntrack_spec::{Flow, FlowId, FlowKey, KeyTuple, Tuple};
+use conntrack_spec::{Flow, FlowId, FlowKey, KeyTuple, Tuple, zone_among};
 
 use super::moment::Moment;
 use crate::events::Origin;
@@ -17,7 +17,7 @@ pub(super) struct Place {
 impl Place {
     /// `zone` is that of both directions; the tuple can have one of its own.
     fn new(tuple: &Tuple, zone: Option<u16>) -> Self {
-        let zone = zone.or(tuple.zone).unwrap_or(0);
+        let zone = zone_among([zone, tuple.zone]);
         Self { tuple: Tuple { zone: None, ..*tuple }, zone }
     }
 

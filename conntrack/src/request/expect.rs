@@ -18,7 +18,8 @@ pub fn dump() -> Request<'static> {
 /// If the flow has no helper, the kernel starts no dump and answers with an acknowledgement alone.
 ///
 /// # Errors
-/// The key makes no sense.
+/// [`UsageError::MixedFamilies`] or [`UsageError::TupleZone`]. The ports or identifiers are not checked, because the tuple may
+/// be as a kernel reported it.
 pub fn dump_of(master: &ExpectMaster) -> Result<Request<'_>, UsageError> {
     let request = expectation("dumping the expectations of a flow", IPCTNL_MSG_EXP_GET, master);
     Ok(request.family(master.check()?).flags(NLM_F_DUMP))
@@ -41,7 +42,9 @@ pub fn create(new: &NewExpect) -> Result<Request<'_>, UsageError> {
     Ok(request.flags(NLM_F_CREATE | NLM_F_EXCL))
 }
 
-/// Changes the life of an expectation that is there.
+/// Sets the timeout of an expectation that exists. The kernel changes any expectation of the zone that a packet with the
+/// tuple meets; of the mask and the master it only checks that they are tuples. Get the expectation and compare it first, as
+/// [`Conntrack::update_expectation_timeout`](crate::Conntrack::update_expectation_timeout) does.
 ///
 /// # Errors
 /// The tuples or the time make no sense.

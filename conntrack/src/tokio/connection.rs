@@ -125,7 +125,7 @@ impl Conntrack {
         get(key: FlowKey) -> Option<Flow>, "The flow at a tuple, if there is one.";
         get_zeroing(key: FlowKey) -> Option<Flow>, "The flow at a tuple, if there is one, and sets its counters to 0.";
         create(flow: NewFlow) -> (), "Creates a flow.";
-        upsert(flow: NewFlow) -> (), "Creates a flow, or changes the one that is there.";
+        upsert(flow: NewFlow) -> (), "Creates a flow, or changes the flow that has its original tuple in either direction.";
         update(key: FlowKey, changes: Changes) -> (), "Changes the flow at a tuple.";
         delete(key: FlowKey) -> bool, "Deletes the flow at a tuple; false if there is none.";
         flush_all() -> (), "Deletes every flow of the namespace.";

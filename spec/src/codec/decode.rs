@@ -121,7 +121,8 @@ impl<T: Decode> DecodePayload for T {
             *stream = rest;
             return true;
         }
-        // The other path may never get here: what was tried may be behind the end of the nest around it.
+        // The next attempt may be a later attribute of the same number, which need not have all that this one had. The
+        // general path does not always come here: what was tried may be behind the end of the nest around it.
         field.clear();
         false
     }
@@ -167,7 +168,7 @@ pub trait DecodeField: Sized {
     #[doc(hidden)]
     fn set(&mut self, value: Self::Value);
 
-    /// Takes the value from the field, if it can be without.
+    /// Makes the field [vacant](Self::vacant) again: nothing is left of what was decoded into it.
     #[doc(hidden)]
     fn clear(&mut self);
 }
@@ -196,8 +197,12 @@ impl<T: DecodePayload> DecodeField for T {
         *self = value;
     }
 
-    #[inline(always)]
-    fn clear(&mut self) {}
+    /// Only the failing path comes here.
+    #[cold]
+    #[inline(never)]
+    fn clear(&mut self) {
+        *self = <T as DecodePayload>::vacant();
+    }
 }
 
 impl<T: DecodePayload> DecodeField for Option<T> {

@@ -70,7 +70,7 @@ pub use primitive::Native;
 pub use raw::RawAttribute;
 pub(crate) use raw::RawAttributes;
 pub use schema::{
-    ByteOrder, Direction, Entry, Name, Schema, SchemaAttribute, Wire, disjoint, distinct, is_never_empty,
+    ByteOrder, Choice, Direction, Entry, Name, Schema, SchemaAttribute, Wire, disjoint, distinct, is_never_empty,
 };
 pub use stream::Stream;
 pub use tagged::TaggedSeen;

@@ -11,10 +11,19 @@ pub struct Schema {
     pub doc: &'static str,
     /// Its attributes, in declaration order.
     pub entries: &'static [Entry],
-    /// Whether one of the entries is there at a time.
-    pub choice: bool,
+    /// With `Some`, one of the entries is there at a time.
+    pub choice: Option<Choice>,
     /// Whether it keeps attributes that are not declared: `#[nla(rest)]` or `#[nla(other)]`.
     pub keeps_undeclared: bool,
+}
+
+/// Which entry of a choice counts, if a run has several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The last in the run. The entries before it need not decode.
+    LastInRun,
+    /// The first in the declaration. All of them have to decode.
+    FirstDeclared,
 }
 
 /// One line of a declaration.
@@ -210,7 +219,8 @@ impl Schema {
     }
 
     /// Whether `later`, which stands behind attribute `number` in the same run, takes its place: of one field the last
-    /// attribute counts, of a choice the last variant.
+    /// attribute counts, and of a choice the last
+    /// variant, if [that is the one that counts](Choice::LastInRun).
     pub(super) fn is_replaced(&self, number: u16, later: &Attribute<'_>) -> bool {
         let replaces = |earlier: &SchemaAttribute, other: &SchemaAttribute| {
             let variant = |attribute: &SchemaAttribute| attribute.field.split('.').next();
@@ -220,7 +230,7 @@ impl Schema {
             if other.wire.is_padding(later.payload()) {
                 return false;
             }
-            if self.choice && variant(earlier) != variant(other) {
+            if self.choice == Some(Choice::LastInRun) && variant(earlier) != variant(other) {
                 return true;
             }
             match earlier.wire {
@@ -300,7 +310,7 @@ impl Wire {
     }
 
     /// Whether a payload of no bytes is one.
-    const fn can_be_empty(&self) -> bool {
+    pub(crate) const fn can_be_empty(&self) -> bool {
         match self {
             Self::Unsigned { size, .. } | Self::Signed { size, .. } | Self::Layout { size, .. } => *size == 0,
             Self::Named { of, .. } => of.can_be_empty(),
@@ -370,7 +380,7 @@ pub const fn is_never_empty(schema: &Schema) -> bool {
         }
         at += 1;
     }
-    schema.choice
+    schema.choice.is_some()
 }
 
 /// False if one of the flattened structs before it declares an attribute of `schema`. For the derive.

@@ -2,7 +2,7 @@
 
 use conntrack_derive::{Decode, Encode};
 
-use crate::{Expect, ExpectId, Flow, FlowKey, HelperName, Tuple};
+use crate::{Expect, ExpectId, Flow, FlowKey, HelperName, Tuple, zone_among};
 
 /// Names one expectation: what get and delete need. There is no key without a tuple: a delete without one would be a
 /// flush.
@@ -86,11 +86,15 @@ impl From<Tuple> for ExpectMaster {
 }
 
 impl From<&FlowKey> for ExpectMaster {
-    /// The flow at the key's tuple. The kernel takes no id here, so the key's is not compared.
+    /// Names the flow at the key's tuple. The kernel takes no id here, so the key's is not compared.
+    ///
+    /// The kernel takes no zone in the tuple, so it is put beside it. There it applies to both directions: the flow is found
+    /// by the direction that is in the zone. A key by the other direction, with the zone of the one that it is not of, finds
+    /// no flow or another one. [`Flow::key`] never makes such a key.
     fn from(key: &FlowKey) -> Self {
         let tuple = *key.tuple.tuple();
-        // The kernel takes no zone in the tuple; beside it, one finds the flow by the direction that it applies to.
-        Self { tuple: Tuple { zone: None, ..tuple }, zone: key.zone.or(tuple.zone) }
+        let zone = Some(zone_among([key.zone, tuple.zone])).filter(|zone| *zone != 0);
+        Self { tuple: Tuple { zone: None, ..tuple }, zone }
     }
 }
 

@@ -61,7 +61,8 @@ pub struct NewExpect {
 /// What can be changed of an expectation: what is left of its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct ExpectUpdate {
-    /// Which expectation: all of its tuples.
+    /// Names the expectation by all of its tuples. The kernel compares the tuple alone, as far as the mask of the expectation
+    /// goes; `Conntrack::update_expectation_timeout` compares all of them.
     #[nla(flatten)]
     pub tuples: ExpectTuples,
     /// What is left of its life from now on.

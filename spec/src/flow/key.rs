@@ -2,7 +2,7 @@
 
 use conntrack_derive::{Decode, Encode};
 
-use crate::codec::{Attribute, Decode, DecodeError, Mode, Schema, Stream, missing};
+use crate::codec::{Attribute, Choice, Decode, DecodeError, Mode, Schema, Stream, missing};
 use crate::{Flow, FlowId, Tuple};
 
 /// Names one flow: what get, update and delete need.
@@ -27,8 +27,8 @@ pub struct FlowKey {
 /// The tuple of a key. Both kinds find a flow by either direction; they differ in which direction a zone of the tuple
 /// applies to.
 ///
-/// A request with both tuples decodes as [`Orig`](Self::Orig): the kernel looks for that one, and only checks that the
-/// other one is a tuple (`ctnetlink_parse_tuple`).
+/// A request with both tuples decodes as [`Orig`](Self::Orig): the kernel looks up that one. Both have to decode,
+/// whichever comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode)]
 pub enum KeyTuple {
     /// The original direction.
@@ -56,7 +56,7 @@ impl Decode for KeyTuple {
         name: "KeyTuple",
         doc: "The tuple of a key.",
         entries: KeyTuples::SCHEMA.entries,
-        choice: true,
+        choice: Some(Choice::FirstDeclared),
         keeps_undeclared: false,
     };
 

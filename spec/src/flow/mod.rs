@@ -23,7 +23,7 @@ pub use mark::{LabelChange, Mark, StatusFilter};
 pub use nest::*;
 pub use new_flow::NewFlow;
 pub use status::Status;
-pub use translation::Endpoint;
+pub use translation::{Endpoint, zone_among};
 
 use conntrack_derive::{Decode, Encode};
 

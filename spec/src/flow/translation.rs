@@ -99,6 +99,14 @@ impl Flow {
     /// The zone, whichever direction it applies to; 0 is the default zone.
     #[must_use]
     pub fn zone_id(&self) -> u16 {
-        self.zone.or(self.orig.zone).or(self.reply.zone).unwrap_or(0)
+        zone_among([self.zone, self.orig.zone, self.reply.zone])
     }
+}
+
+/// The zone among those beside and in the tuples of a flow. Zone 0 is the default zone, as if none were given.
+#[doc(hidden)]
+#[inline]
+#[must_use]
+pub fn zone_among<const N: usize>(zones: [Option<u16>; N]) -> u16 {
+    zones.into_iter().flatten().find(|zone| *zone != 0).unwrap_or(0)
 }

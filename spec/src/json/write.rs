@@ -70,7 +70,7 @@ pub(super) fn attributes(schema: &'static Schema, node: &Node) -> Result<Vec<u8>
 /// keeps one.
 fn undeclared(schema: &'static Schema, node: &Node, bytes: &mut Vec<u8>) -> Result<(), Misfit> {
     let Node::List(attributes) = node else { return Err(Misfit::new(node, "a list")) };
-    if schema.choice && attributes.len() != 1 {
+    if schema.choice.is_some() && attributes.len() != 1 {
         return Err(Misfit::of(format!("a list of {} is not a list of one attribute", attributes.len())));
     }
     for attribute in attributes {
@@ -172,7 +172,7 @@ impl<'a> Object<'a> {
 
     /// Appends the attributes that `schema` declares and the object has.
     fn write(&mut self, schema: &'static Schema, bytes: &mut Vec<u8>) -> Result<(), Misfit> {
-        if schema.choice {
+        if schema.choice.is_some() {
             self.check_choice(schema)?;
         }
         self.write_entries(schema, bytes)?;

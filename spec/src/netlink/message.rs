@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use crate::codec::{Decode, Entry, Name, Schema};
+use crate::codec::{Choice, Decode, Entry, Name, Schema};
 use crate::netlink::{DELETE_FLAGS, GET_FLAGS, NEW_FLAGS, NLM_F_DUMP};
 use crate::uapi::{
     IPCTNL_MSG_CT_DELETE, IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_GET_CTRZERO, IPCTNL_MSG_CT_GET_DYING,
@@ -114,7 +114,7 @@ macro_rules! one_of {
                 schema: <$type as Decode>::SCHEMA,
                 required: false,
             }),*],
-            choice: true,
+            choice: Some(Choice::LastInRun),
             keeps_undeclared: false,
         })
     };

@@ -4,9 +4,10 @@ use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use conntrack::sandbox::Sandbox;
-use conntrack::{Changes, Command, Conntrack, Errno, Error, FlowUpdate, Nat, Outcome as Executed};
+use conntrack::{Changes, Command, Conntrack, Errno, Error, FlowUpdate, Nat, NewFlow, Outcome as Executed, codec};
+use conntrack_tests::generate::bytes;
 
-use crate::common::udp;
+use crate::common::{errno, udp};
 use crate::{Outcome, cases, holds, same};
 
 cases! {
@@ -18,6 +19,7 @@ cases! {
     needs_the_connection_for_its_commands,
     fits_a_tiny_receive_buffer,
     fits_a_tiny_send_buffer,
+    goes_on_past_a_command_that_is_too_long_to_be_sent,
     goes_on_after_a_panic_of_its_commands,
 }
 
@@ -127,6 +129,30 @@ fn fits_a_tiny_send_buffer(_: &Sandbox) -> Outcome {
     holds!(ct.send_buffer()? < 10_000);
     same!(ct.batch((0..300).map(|port| Command::Create(udp(port)))).run()?.into_result()?, 300);
     same!(ct.dump()?.count(), 300);
+    Ok(())
+}
+
+fn goes_on_past_a_command_that_is_too_long_to_be_sent(_: &Sandbox) -> Outcome {
+    const CTA_HELP: u16 = 5;
+    let ct = Conntrack::builder().send_buffer(1).open()?;
+    // A name as a newer kernel may report it.
+    let name = bytes(CTA_HELP, true, &bytes(1, false, &[vec![b'n'; ct.send_buffer()?], vec![0]].concat()));
+    let long: NewFlow = codec::decode(&[codec::encode(&udp(0))?, name].concat())?;
+    let alone = ct.create(&long);
+    let long = || Command::Create(long.clone());
+    let mut results = Vec::new();
+    for commands in [
+        vec![long()],
+        vec![long(), Command::Create(udp(1)), Command::Create(udp(2))],
+        vec![Command::Create(udp(3)), long(), long(), Command::Create(udp(4))],
+        vec![Command::Delete(udp(1).orig.into()), long()],
+    ] {
+        results.extend(errnos(ct.batch(commands)));
+    }
+    let too_long = Err(errno(alone).ok_or("sent")?);
+    let expected = [too_long, too_long, DONE, DONE, DONE, too_long, too_long, DONE, DONE, too_long];
+    same!(results, expected);
+    same!(ct.dump()?.count(), 3);
     Ok(())
 }
 

@@ -19,6 +19,7 @@ cases! {
     dumps_into_a_projection,
     gets_by_packet_and_by_id,
     updates_the_timeout_only,
+    updates_only_the_expectation_it_means,
     deletes_only_the_expectation_it_means,
     deletes_those_of_a_helper,
     flushes,
@@ -194,6 +195,11 @@ fn dumps_by_master(_: &Sandbox) -> Outcome {
         };
         same!(of(&flow.key())?, expected);
     }
+    // Zone 0 beside the tuple is none, and leaves the one in it.
+    same!(of(&FlowKey::new(full.orig).in_zone(0))?, vec![1, 2, 3]);
+    let by_half = FlowKey::new(half.orig).in_zone(0);
+    same!(ct.get(&by_half)?.map(|flow| flow.orig), Some(half.orig));
+    same!(of(&by_half)?, vec![5]);
     // The connection is as good as before.
     same!(ports(&ct)?, BTreeSet::from([1, 2, 3, 4, 5]));
     Ok(())
@@ -252,6 +258,64 @@ fn updates_the_timeout_only(_: &Sandbox) -> Outcome {
     // The longest that is sure to fit: longer ones the kernel would cut.
     ct.update_expectation_timeout(&ExpectUpdate::new(new.tuples, Seconds(4_294_967)))?;
     holds!((4_294_957..=4_294_967).contains(&only(&ct)?.timeout.0), "{:?}", only(&ct)?.timeout);
+    Ok(())
+}
+
+/// The kernel looks for any expectation that a packet with the update's tuple meets, in the zone, and compares neither the
+/// mask nor the master.
+fn updates_only_the_expectation_it_means(_: &Sandbox) -> Outcome {
+    let ct = Conntrack::open()?;
+    let (master, other) = (ftp(40000), ftp(40001));
+    for flow in [&master, &other, &ftp(40000).zone(3)] {
+        ct.create(flow)?;
+    }
+    let new = NewExpect::from_anyone(tcp(5000), master.orig);
+    ct.create_expectation(&new)?;
+    let before = only(&ct)?.timeout;
+    let absent: Tuple = Tuple::tcp(([10, 7, 7, 7], 1).into(), ([10, 7, 7, 8], 2).into());
+    let packet = Tuple::tcp(([10, 9, 9, 9], 77).into(), ([10, 0, 0, 1], 5000).into());
+    let port = NewExpect::from_any_port(tcp(5000), master.orig);
+    for (what, tuples) in [
+        ("another source", ExpectTuples { tuple: packet, ..new.tuples }),
+        ("another source and mask", NewExpect::exactly(packet, master.orig).tuples),
+        ("another mask", port.tuples),
+        ("another master", ExpectTuples { master: other.orig, ..new.tuples }),
+        ("another master by its reply tuple", ExpectTuples { master: other.reply, ..new.tuples }),
+        ("a master that is not there", ExpectTuples { master: absent, ..new.tuples }),
+        ("another zone", new.tuples.in_zone(3)),
+        ("another port", ExpectTuples { tuple: tcp(5001), ..new.tuples }),
+    ] {
+        let error = ct.update_expectation_timeout(&ExpectUpdate::new(tuples, Seconds(7))).err().ok_or(what)?;
+        holds!(error.is_not_found(), "{what}: {error}");
+        holds!(error.to_string().starts_with("updating an expectation: ENOENT"), "{what}: {error}");
+        holds!(before.0 - only(&ct)?.timeout.0 <= 5, "{what}: {:?} became {:?}", before, only(&ct)?.timeout);
+    }
+    // The master by either of its tuples.
+    for (tuple, seconds) in [(master.orig, 1000), (master.reply, 2000)] {
+        let tuples = ExpectTuples { master: tuple, ..new.tuples };
+        ct.update_expectation_timeout(&ExpectUpdate::new(tuples, Seconds(seconds)))?;
+        holds!((seconds - 10..=seconds).contains(&only(&ct)?.timeout.0), "{:?}", only(&ct)?.timeout);
+    }
+
+    // A master whose zone covers one direction, and a mask of which ICMP reports more than was given.
+    for (zone, master) in [
+        (8, NewFlow::new(sip(5060).orig.in_zone(8)).reply(sip(5060).reply)),
+        (9, NewFlow::new(sip(5061).orig).reply(sip(5061).reply.in_zone(9))),
+    ] {
+        ct.flush_expectations()?;
+        ct.create(&master.clone().help(helper("sip")).timeout(Seconds(300)))?;
+        let zoneless = |tuple: Tuple| Tuple { zone: None, ..tuple };
+        // The kernel looks for the master in the zone of the expectation, by the direction that is in it.
+        let by = if zone == 8 { master.orig } else { master.reply };
+        let (client, server) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+        let new = NewExpect::exactly(Tuple::echo(server, client, 7), zoneless(by)).class(helper("sip"), 1).zone(zone);
+        ct.create_expectation(&new)?;
+        ct.update_expectation_timeout(&ExpectUpdate::new(new.tuples, Seconds(1000)))?;
+        holds!((990..=1000).contains(&only(&ct)?.timeout.0), "zone {zone}: {:?}", only(&ct)?.timeout);
+        let reported = ExpectTuples::from(&only(&ct)?).in_zone(zone);
+        ct.update_expectation_timeout(&ExpectUpdate::new(reported, Seconds(50)))?;
+        holds!((40..=50).contains(&only(&ct)?.timeout.0), "zone {zone}: {:?}", only(&ct)?.timeout);
+    }
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use conntrack::{
     Seconds, Status, TcpState, Tuple, UsageError,
 };
 
-use crate::common::{errno, udp};
+use crate::common::{LONG, errno, udp};
 use crate::{Outcome, cases, holds, same};
 
 cases! {
@@ -358,6 +358,13 @@ fn upserts(_: &Sandbox) -> Outcome {
     let updated = ct.get(&key)?.ok_or("not there")?;
     same!((created.mark, updated.mark), (Some(1), Some(2)));
     same!(created.id, updated.id);
+    // A flow is found by its reply tuple too.
+    let reversed = NewFlow::new(udp(1).orig.inverse()).mark(3).timeout(LONG);
+    ct.upsert(&reversed)?;
+    let updated = ct.get(&key)?.ok_or("not there")?;
+    same!((updated.id, updated.orig, updated.mark), (created.id, udp(1).orig, Some(3)));
+    holds!(ct.create(&reversed).is_err_and(|error| error.is_exists()));
+    same!(ct.dump()?.count(), 1);
     Ok(())
 }
 

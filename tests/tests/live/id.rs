@@ -2,11 +2,11 @@
 
 use conntrack::sandbox::Sandbox;
 use conntrack::{
-    Changes, Command, Conntrack, Counters, Decode, Errno, Error, Family, FlowId, FlowKey, FlowUpdate, ProtoInfo,
-    ProtoInfoTcp, UsageError,
+    Changes, Command, Conntrack, Counters, Decode, Errno, Error, Family, FlowId, FlowKey, FlowUpdate, L4, NewFlow,
+    ProtoInfo, ProtoInfoTcp, Protocol, Tuple, UsageError,
 };
 
-use crate::common::{errno, udp};
+use crate::common::{LONG, errno, udp};
 use crate::{Outcome, cases, holds, same};
 
 cases! {
@@ -14,6 +14,7 @@ cases! {
     get_as_compares_it_for_a_projection_without_one,
     get_zeroing_leaves_another_flows_counters,
     update_leaves_another_flow,
+    a_key_that_get_accepts_can_be_updated,
     a_batch_refuses_an_update_by_id,
     a_flow_that_came_later_is_another_one,
 }
@@ -83,6 +84,39 @@ fn update_leaves_another_flow(_: &Sandbox) -> Outcome {
     let senseless = ProtoInfoTcp { wscale_original: Some(1), ..ProtoInfoTcp::default() };
     let result = ct.update(&another, &Changes::new().proto_info(ProtoInfo::Tcp(senseless)));
     holds!(matches!(result, Err(Error::Usage(UsageError::WindowScale))), "{result:?}");
+    Ok(())
+}
+
+/// A key with an id is as some kernel reported it, perhaps with identifiers that are not known here.
+fn a_key_that_get_accepts_can_be_updated(_: &Sandbox) -> Outcome {
+    let ct = Conntrack::open()?;
+    let (client, server) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+    let ports = Some(L4::Ports { src: 1, dst: 2 });
+    for tuple in [
+        Tuple::new(client, server, Protocol::ICMP, Some(L4::Icmp { id: 1, kind: 42, code: 0 })),
+        Tuple::new(client, server, Protocol::TCP, None),
+        Tuple::new(client, server, Protocol::ESP, ports),
+    ] {
+        let key = FlowKey::new(tuple).with_id(FlowId([1, 2, 3, 4]));
+        let change = Changes::new().mark(8);
+        let refused = |error: &Error| !matches!(error, Error::Usage(_));
+        holds!(ct.get(&key).as_ref().err().is_none_or(refused), "{tuple}");
+        let error = ct.update(&key, &change).err().ok_or("updated")?;
+        holds!(refused(&error), "{tuple}: {error}");
+        let error = ct.expectations_of(&key).err().ok_or("there is such a master")?;
+        holds!(refused(&error), "{tuple}: {error}");
+        // Without an id it is somebody's mistake.
+        let error = ct.update(&key.without_id(), &change).err().ok_or("updated")?;
+        holds!(!refused(&error), "{tuple}: {error}");
+    }
+    // A tuple that such a kernel reports, of a flow that is there: this one knows what it ignores.
+    let esp = Tuple::generic(Protocol::ESP, client, server);
+    ct.create(&NewFlow::new(esp).mark(7).timeout(LONG))?;
+    let id = ct.get(&esp.into())?.ok_or("not there")?.id;
+    let key = FlowKey::new(Tuple::new(client, server, Protocol::ESP, ports)).with_id(id);
+    same!(ct.get(&key)?.and_then(|flow| flow.mark), Some(7));
+    ct.update(&key, &Changes::new().mark(8))?;
+    same!(ct.get(&key)?.and_then(|flow| flow.mark), Some(8));
     Ok(())
 }
 

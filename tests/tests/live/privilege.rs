@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use conntrack::sandbox::{Failure, Namespace, Sandbox};
 use conntrack::{
-    Capability, Changes, Command, Conntrack, Errno, Error, Events, ExpectUpdate, Filter, Flushed, Groups, L3Protocol,
-    Mirror, NewExpect, Protocol, Seconds, TimeoutPolicy, UdpTimeouts, UsageError,
+    Capability, Changes, Command, Conntrack, Errno, Error, Events, ExpectUpdate, Filter, Flow, FlowId, FlowKey,
+    Flushed, Groups, L3Protocol, Mirror, NewExpect, NewFlow, Protocol, Seconds, TimeoutPolicy, Tuple, UdpTimeouts,
+    UsageError,
 };
 use rustix::process::Signal;
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
@@ -17,6 +18,7 @@ use crate::{Outcome, cases, holds, parallel, same};
 
 cases! {
     each_operation_says_what_is_missing,
+    what_makes_no_sense_is_told_before_anything_is_sent,
     a_batch_is_refused_as_a_whole,
     a_deletion_goes_on_past_what_is_refused,
     nothing_opens_in_what_is_no_namespace,
@@ -105,6 +107,40 @@ fn each_operation_says_what_is_missing(_: &Sandbox) -> Outcome {
     })?;
     same!(open.dump()?.count(), 1);
     Ok(())
+}
+
+/// Anything that is sent is refused here with `EPERM`.
+fn what_makes_no_sense_is_told_before_anything_is_sent(_: &Sandbox) -> Outcome {
+    without_capability(|| {
+        let ct = Conntrack::open()?;
+        let filter = Filter::new().udp().tcp();
+        let mixed = Tuple::udp(([10, 0, 0, 1], 1).into(), "[::1]:53".parse()?);
+        let key = FlowKey::new(mixed).with_id(FlowId([1; 4]));
+        let expect = NewExpect::exactly(udp(2).orig, mixed);
+        let refusals = [
+            ct.dump_filtered(&filter).map(drop),
+            ct.dump_parallel_as::<Flow>(&filter).map(drop),
+            ct.dump_zeroing_filtered(&filter).map(drop),
+            ct.flush(&filter).map(drop).map_err(Error::from),
+            ct.delete_matching(&filter, |_| true).map(drop).map_err(Error::from),
+            ct.get(&key).map(drop),
+            ct.get_zeroing(&key).map(drop),
+            ct.create(&NewFlow::new(mixed)),
+            ct.upsert(&NewFlow::new(mixed)),
+            ct.update(&key, &Changes::new().mark(1)),
+            ct.delete(&key).map(drop),
+            ct.expectations_of(&key).map(drop),
+            ct.get_expectation(&mixed.into()).map(drop),
+            ct.create_expectation(&expect),
+            ct.update_expectation_timeout(&ExpectUpdate::new(expect.tuples, Seconds(1))),
+            ct.delete_expectation(&mixed.into()).map(drop),
+        ];
+        for (at, refusal) in refusals.into_iter().enumerate() {
+            let error = refusal.err().ok_or("allowed")?;
+            holds!(matches!(error, Error::Usage(_)), "{at}: {error}");
+        }
+        Ok(())
+    })
 }
 
 fn a_batch_is_refused_as_a_whole(_: &Sandbox) -> Outcome {

@@ -2,12 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::Ipv6Addr;
 
 use conntrack::codec::{DecodePayload, Mode, Wire, missing};
-use conntrack::sandbox::Sandbox;
-use conntrack::{Changes, Command, Conntrack, Counters, Decode, DecodeError, Error, Family, Filter, Flow, FlowId};
+use conntrack::netlink::Message;
+use conntrack::sandbox::{Failure, Sandbox};
+use conntrack::{
+    Changes, Command, Conntrack, Counters, Decode, DecodeError, Error, Family, Filter, Flow, FlowId, FlowKey, NewFlow,
+};
 
-use crate::common::udp;
+use crate::common::{LONG, udp};
 use crate::{Outcome, cases, holds, same};
 
 cases! {
@@ -18,7 +22,9 @@ cases! {
     zeroes_only_what_a_filter_selects,
     stops_zeroing,
     yields_what_was_zeroed_before_an_error,
+    keeps_the_counts_of_what_cannot_be_decoded,
     zeroes_through_a_small_buffer,
+    zeroes_through_a_small_send_buffer,
     dumps_no_dying_and_no_unconfirmed_flows,
 }
 
@@ -186,7 +192,7 @@ struct LuckyTraffic {
     _mark: Lucky,
 }
 
-/// A program that stops at an error has everything that was zeroed until then, but for what cannot be decoded.
+/// A program that stops at an error has everything that was zeroed until then; what cannot be decoded is in the error.
 fn yields_what_was_zeroed_before_an_error(sandbox: &Sandbox) -> Outcome {
     const EXCHANGES: usize = 200;
     let ct = Conntrack::open()?;
@@ -205,13 +211,55 @@ fn yields_what_was_zeroed_before_an_error(sandbox: &Sandbox) -> Outcome {
             }
         };
     }
-    holds!(matches!(ended, Some(Error::Decode(_))), "{ended:?}");
+    holds!(matches!(ended, Some(Error::Undecodable(_))), "{ended:?}");
     holds!(zeroed.len() < EXCHANGES);
     for flow in ct.dump()? {
         let flow = flow?;
         let is_counted = flow.counters_orig.is_some_and(|counters| counters.packets == 1);
         holds!(is_counted != zeroed.contains(&flow.id) || flow.mark == Some(13), "{flow}");
     }
+    Ok(())
+}
+
+/// The flow in an error that says it could not be decoded into another struct.
+fn undecoded(error: Error) -> Result<Flow, Failure> {
+    let Error::Undecodable(undecodable) = error else { return Err(error.into()) };
+    holds!(matches!(undecodable.reason, Error::Decode(_)), "{undecodable:?}");
+    let (message, rest) = Message::split(&undecodable.bytes)?;
+    same!(rest, [0; 0]);
+    Ok(message.decode()?)
+}
+
+fn keeps_the_counts_of_what_cannot_be_decoded(sandbox: &Sandbox) -> Outcome {
+    const EXCHANGES: usize = 100;
+    let ct = Conntrack::open()?;
+    let exchanges = (0..EXCHANGES).map(|_| sandbox.udp_exchange(Family::IPV4)).collect::<Result<Vec<_>, _>>()?;
+    let unlucky: Vec<_> = exchanges.iter().step_by(20).map(|exchange| FlowKey::from(exchange.tuple)).collect();
+    for key in &unlucky {
+        ct.update(key, &Changes::new().mark(13))?;
+    }
+    let mut decoded = 0;
+    let mut found = BTreeSet::new();
+    for flow in ct.dump_zeroing_filtered_as::<LuckyTraffic>(&Filter::all())? {
+        let Err(error) = flow else {
+            decoded += 1;
+            continue;
+        };
+        let flow = undecoded(error)?;
+        same!((flow.mark, counted(&flow).map(|(orig, _)| orig.packets)), (Some(13), Some(1)));
+        found.insert(flow.id);
+    }
+    same!((decoded, found.len()), (EXCHANGES - unlucky.len(), unlucky.len()));
+
+    // So with one flow, whose counters are zero now.
+    exchanges[0].client.send(b"again")?;
+    exchanges[0].server.recv(&mut [0; 16])?;
+    let error = ct.get_zeroing_as::<LuckyTraffic>(&unlucky[0]).err().ok_or("decoded")?;
+    let expected = Counters { packets: 1, bytes: 33 };
+    same!(counted(&undecoded(error)?), Some((expected, ZERO)));
+    same!(ct.get(&unlucky[0])?.as_ref().and_then(counted), Some((ZERO, ZERO)));
+    // Nothing is lost where nothing was zeroed.
+    holds!(matches!(ct.get_as::<LuckyTraffic>(&unlucky[0]), Err(Error::Decode(_))));
     Ok(())
 }
 
@@ -222,6 +270,19 @@ fn zeroes_through_a_small_buffer(_: &Sandbox) -> Outcome {
     let flows: Vec<Flow> = ct.dump_zeroing()?.collect::<Result<_, _>>()?;
     let ports: BTreeSet<_> = flows.iter().filter_map(|flow| flow.orig.src_port()).collect();
     same!(ports, (1..=FLOWS).collect());
+    same!(flows.len(), usize::from(FLOWS));
+    Ok(())
+}
+
+fn zeroes_through_a_small_send_buffer(_: &Sandbox) -> Outcome {
+    const FLOWS: u16 = 200;
+    let ct = Conntrack::builder().send_buffer(1).open()?;
+    holds!(ct.send_buffer()? < 5000);
+    // The longest requests.
+    let ends = |port| NewFlow::udp((Ipv6Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, 53).into()).zone(7);
+    let flows = (1..=FLOWS).map(|port| Command::Create(ends(port).timeout(LONG)));
+    ct.batch(flows).run()?.into_result()?;
+    let flows: Vec<Flow> = ct.dump_zeroing()?.collect::<Result<_, _>>()?;
     same!(flows.len(), usize::from(FLOWS));
     Ok(())
 }
