@@ -131,7 +131,7 @@ fn truths(flow: &Flow, length: u8) -> Vec<Criterion> {
         Criterion::Mark(flow.mark.unwrap_or(0), u32::MAX),
         Criterion::Status(flow.status),
         Criterion::WithoutStatus(!flow.status),
-        Criterion::Zone(flow.zone.or(orig.zone).or(reply.zone).unwrap_or(0)),
+        Criterion::Zone(flow.zone_id()),
     ];
     let range = |port: u16| (port, port.saturating_add(1));
     let ends = [orig.src_port(), orig.dst_port(), reply.src_port(), reply.dst_port()].map(|port| port.map(range));
