@@ -201,7 +201,8 @@ fn differences(before: &Flow, after: &Flow) -> Changes {
     // The kernel takes these bits, or wants to see them.
     let bits = Status::EXPECTED | Status::CONFIRMED | Status::SEEN_REPLY | Status::ASSURED | Status::FIXED_TIMEOUT;
     let changed_mark = after.mark.filter(|_| after.mark != before.mark);
-    let changed_labels = after.labels.filter(|_| after.labels != before.labels);
+    // Labels that are all cleared are not reported.
+    let changed_labels = (after.labels != before.labels).then(|| after.labels.unwrap_or_default());
     Changes {
         timeout: after.timeout.filter(|_| !after.status.contains(Status::FIXED_TIMEOUT)),
         status: Some(after.status & bits).filter(|_| after.status != before.status),

@@ -61,9 +61,8 @@ pub enum Outcome {
 /// not reached when the iterator is dropped are not executed.
 ///
 /// A command that is invalid, or longer than the [send buffer](Conntrack::send_buffer) (`EMSGSIZE`), is an error in its
-/// place and is not sent. If the connection itself fails, for example by
-/// [`Error::Overrun`], the results that are known come first; that error takes the place of the first result that is not
-/// known, and is the last item.
+/// place and is not sent. If the connection itself fails, for example by [`Error::Overrun`], the results that are known
+/// come first; that error takes the place of the first result that is not known, and is the last item.
 ///
 /// If the iterator of the commands panics, the commands taken before are kept: the next call goes on with them.
 #[derive(Debug)]

@@ -20,12 +20,12 @@ const MOST: usize = 64;
 
 /// Flows as they were when their counters were set to 0: an iterator that zeroes as it goes.
 ///
-/// No count is lost: it is in a flow that this yields, in the message that an [`Error::Undecodable`] keeps of a flow which
-/// does not decode, still in the kernel, or in the flow's `DESTROY` event if it ended meanwhile. The kernel's own dump of this kind (`IPCTNL_MSG_CT_GET_CTRZERO` with `NLM_F_DUMP`) cannot promise that:
-/// where a datagram is full, it may zero a flow's counters, find that they do not fit, and send them, zero, in the next
-/// one. So this dumps the keys of the flows, and has each flow reported and zeroed by a request of its own, some dozens
-/// to a send, no more than have room in the receive buffer with their answers. That takes about three times as long as a
-/// dump.
+/// No count is lost. It is in a flow that this yields, in the message that an [`Error::Undecodable`] keeps of a flow which
+/// does not decode, still in the kernel, or in the flow's `DESTROY` event if the flow ended meanwhile. The kernel's own dump
+/// of this kind (`IPCTNL_MSG_CT_GET_CTRZERO` with `NLM_F_DUMP`) cannot promise that: where a datagram is full, it may zero a
+/// flow's counters, find that they do not fit, and send them, zero, in the next one. So this dumps the keys of the flows,
+/// and has each flow reported and zeroed by a request of its own, some dozens to a send, no more than have room in the
+/// receive buffer with their answers. That takes about three times as long as a dump.
 ///
 /// A flow that comes twice, as it may in a dump, has the second time what was counted since the first.
 ///

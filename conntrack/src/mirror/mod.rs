@@ -67,6 +67,7 @@ use crate::dump::Dump;
 use crate::error::Error;
 use crate::events::{EventCounters, Events, LEAST_CHARGE};
 use crate::filter::Filter;
+use crate::sys::datagrams;
 use setting::EventsSetting;
 
 pub use builder::MirrorBuilder;
@@ -149,7 +150,9 @@ impl Mirror {
         filter: Filter,
     ) -> Result<Self, Error> {
         let buffer = u64::try_from(events.receive_buffer()?).unwrap_or(u64::MAX);
-        let reconciler = reconcile(buffer / u64::from(LEAST_CHARGE) + 1);
+        // Those of one receive wait in the listener.
+        let received = u64::try_from(datagrams::MOST).unwrap_or(u64::MAX);
+        let reconciler = reconcile(buffer / u64::from(LEAST_CHARGE) + 1 + received);
         let ct = Arc::new(ct);
         Ok(Self { events, is_drained: false, setting, ct, filter, reconciler, dump: None, failure: None })
     }

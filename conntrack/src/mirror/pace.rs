@@ -57,9 +57,9 @@ impl Pace {
         self.due = Some(now);
     }
 
-    /// Fixes when the dump after a loss is due.
+    /// Fixes when the dump after a loss is due. While a dump is under way, its end decides.
     pub(super) fn schedule(&mut self, now: Instant) {
-        if !self.lost || self.due.is_some() {
+        if !self.lost || self.due.is_some() || self.started.is_some() {
             return;
         }
         let due = self.last.map_or(now, |Last { end, took }| {
@@ -89,5 +89,6 @@ impl Pace {
         let interval = self.interval.map(|interval| interval.max(took.saturating_mul(SHARE)));
         // A moment too far to tell is never.
         self.check = interval.and_then(|interval| now.checked_add(interval));
+        self.schedule(now);
     }
 }

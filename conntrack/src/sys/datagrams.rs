@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use super::socket::{Received, Socket, retry};
 
 /// Datagrams that are received at most in one call. More gain nothing.
-const MOST: usize = 32;
+pub(crate) const MOST: usize = 32;
 
 /// Added to each slot, so that the datagrams in them, which are short, do not compete for the same lines of a cache.
 const SPREAD: usize = 320;

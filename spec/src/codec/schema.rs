@@ -219,8 +219,7 @@ impl Schema {
     }
 
     /// Whether `later`, which stands behind attribute `number` in the same run, takes its place: of one field the last
-    /// attribute counts, and of a choice the last
-    /// variant, if [that is the one that counts](Choice::LastInRun).
+    /// attribute counts, and of a choice the last variant, if it is declared so ([`Choice::LastInRun`]).
     pub(super) fn is_replaced(&self, number: u16, later: &Attribute<'_>) -> bool {
         let replaces = |earlier: &SchemaAttribute, other: &SchemaAttribute| {
             let variant = |attribute: &SchemaAttribute| attribute.field.split('.').next();

@@ -45,6 +45,7 @@ errnos! {
     ENOSPC = 28;
     ERANGE = 34;
     ETIME = number(62, 73, 62);
+    EMSGSIZE = number(97, 40, 90);
     EOVERFLOW = number(79, 92, 75);
     EOPNOTSUPP = number(122, 45, 95);
     ENOBUFS = number(132, 55, 105);

@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
+use conntrack::codec::RawAttribute;
 use conntrack::netlink::{Channel, NLM_F_CREATE, NLM_F_EXCL, Request};
 use conntrack::sandbox::Sandbox;
-use conntrack::uapi::{IPCTNL_MSG_CT_DELETE, IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_NEW, NFNL_SUBSYS_CTNETLINK};
+use conntrack::uapi::{CTA_TIMEOUT, IPCTNL_MSG_CT_DELETE, IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_NEW, NFNL_SUBSYS_CTNETLINK};
 use conntrack::{
-    Changes, Conntrack, Decode, Encode, Errno, Error, Family, FlowKey, Help, HelperName, Nat, NewFlow, Status, Tuple,
+    Changes, Conntrack, Decode, Encode, Errno, Error, Family, FlowKey, Help, HelperName, Nat, NewFlow, Seconds, Status,
+    Tuple,
 };
 
 use crate::common::{errno, udp};
@@ -38,7 +40,7 @@ struct Raw {
     #[nla(CTA_TUPLE_REPLY)]
     reply: Option<Tuple>,
     #[nla(CTA_TIMEOUT)]
-    timeout: Option<Vec<u8>>,
+    timeout: Option<Seconds>,
     #[nla(CTA_STATUS)]
     status: Option<Status>,
     #[nla(CTA_HELP)]
@@ -47,6 +49,8 @@ struct Raw {
     zone: Option<u16>,
     #[nla(CTA_LABELS)]
     labels: Option<Vec<u8>>,
+    #[nla(rest)]
+    rest: Vec<RawAttribute>,
 }
 
 /// A helper without the name that it must have.
@@ -58,12 +62,7 @@ struct NoName {
 
 impl Raw {
     fn of(flow: &NewFlow) -> Self {
-        Self {
-            orig: Some(flow.orig),
-            reply: Some(flow.reply),
-            timeout: Some(flow.timeout.0.to_be_bytes().to_vec()),
-            ..Self::default()
-        }
+        Self { orig: Some(flow.orig), reply: Some(flow.reply), timeout: Some(flow.timeout), ..Self::default() }
     }
 
     fn send(&self, number: u8, flags: u16, family: Family) -> Result<(), Error> {
@@ -130,7 +129,8 @@ fn creating_what_makes_no_sense(_: &Sandbox) -> Outcome {
     let expected = Status::CONFIRMED | Status::EXPECTED;
     same!(errno(Raw { status: Some(expected), ..whole.clone() }.create()), Some(Errno::BUSY));
     // What the kernel's policy refuses, it says where.
-    let short = Raw { timeout: Some(vec![0; 3]), ..whole.clone() }.create();
+    let short = RawAttribute { kind: CTA_TIMEOUT, payload: vec![0; 3] };
+    let short = Raw { timeout: None, rest: vec![short], ..whole.clone() }.create();
     same!(blamed(short), Some((Errno::RANGE, Some("CTA_TIMEOUT".to_owned()))));
     let long = Raw { labels: Some(vec![0; 17]), ..whole.clone() }.create();
     same!(blamed(long), Some((Errno::RANGE, Some("CTA_LABELS".to_owned()))));

@@ -139,6 +139,30 @@ fn losses_that_go_on_are_looked_after_less_and_less_often() {
     assert_eq!(mirror.advance(now), Wanted::Dump);
 }
 
+/// A dump that takes long is not followed by the next one at once, whenever it was that something got lost.
+#[test]
+fn losses_during_dumps_are_looked_after_less_and_less_often() {
+    const TAKES: Duration = Duration::from_secs(3);
+    let (mut mirror, mut now) = looked(&[]);
+    mirror.on_event(Event::Overrun { lost: 1 });
+    for _ in 0..5 {
+        if let Wanted::Events { until: Some(until) } = mirror.advance(now) {
+            now = until;
+        }
+        assert_eq!(mirror.advance(now), Wanted::Dump);
+        mirror.on_dump_start(now);
+        mirror.on_event(Event::Overrun { lost: 1 });
+        assert_eq!(mirror.advance(now), Wanted::DumpPart);
+        now += TAKES;
+        mirror.on_dump_end(now, true);
+        let Wanted::Events { until: Some(until) } = mirror.advance(now) else { panic!("no wait after a dump") };
+        assert!(until - now >= TAKES, "{:?}", until - now);
+    }
+    // What is asked for does not wait.
+    mirror.check(now);
+    assert_eq!(mirror.advance(now), Wanted::Dump);
+}
+
 /// The kernel makes an id of the original tuple and of an address, and the next flow may be at that address.
 #[test]
 fn another_flow_with_the_same_id_is_another_flow() {
