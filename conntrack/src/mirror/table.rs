@@ -103,8 +103,10 @@ pub(super) struct Table {
     slots: Vec<Option<Entry>>,
     free: Vec<u32>,
     by_orig: HashMap<Place, u32>,
-    /// While a removal is not known yet, two flows can claim a reply place; then the later one has it.
+    /// While a removal is not known yet, several flows can claim a reply place; then the latest one has it.
     by_reply: HashMap<Place, u32>,
+    /// The other claimants, the latest last: one of them has the place when the flow that has it is removed.
+    displaced: HashMap<Place, Vec<u32>>,
     /// Ids are hashes of 32 bits: of a million flows, about a hundred share theirs with another.
     by_id: BTreeSet<(FlowId, u32)>,
 }
@@ -154,8 +156,25 @@ impl Table {
         if let Some(place) = self.slots.get_mut(slot as usize) {
             *place = Some(entry);
             self.by_orig.insert(orig, slot);
-            self.by_reply.insert(reply, slot);
+            if let Some(other) = self.by_reply.insert(reply, slot) {
+                self.displaced.entry(reply).or_default().push(other);
+            }
             self.by_id.insert((id, slot));
+        }
+    }
+
+    /// Takes a reply place from a flow, and gives it to the flow that had it before, if that is still there.
+    fn release_reply(&mut self, reply: Place, slot: u32) {
+        let mut others = self.displaced.remove(&reply).unwrap_or_default();
+        if self.by_reply.get(&reply) != Some(&slot) {
+            others.retain(|other| *other != slot);
+        } else if let Some(other) = others.pop() {
+            self.by_reply.insert(reply, other);
+        } else {
+            self.by_reply.remove(&reply);
+        }
+        if !others.is_empty() {
+            self.displaced.insert(reply, others);
         }
     }
 
@@ -165,9 +184,7 @@ impl Table {
         self.free.push(slot);
         self.by_id.remove(&(entry.flow.id, slot));
         let reply = Place::of_reply(&entry.flow);
-        if self.by_reply.get(&reply) == Some(&slot) {
-            self.by_reply.remove(&reply);
-        }
+        self.release_reply(reply, slot);
         Some(entry)
     }
 }

@@ -139,6 +139,21 @@ fn losses_that_go_on_are_looked_after_less_and_less_often() {
     assert_eq!(mirror.advance(now), Wanted::Dump);
 }
 
+/// Two flows claim one reply tuple until the end of one of them is known. Whichever ends, the other one is found.
+#[test]
+fn a_reply_tuple_is_that_of_the_flow_that_is_left() {
+    let (first, second) = (at(1, 1), Flow { reply: at(1, 1).reply, ..at(2, 2) });
+    for (ended, left) in [(&first, &second), (&second, &first)] {
+        let (mut mirror, _) = looked(std::slice::from_ref(&first));
+        mirror.on_drained();
+        mirror.on_event(Event::New(second.clone(), Origin::default()));
+        mirror.on_event(Event::Destroy(ended.clone(), Origin::default()));
+        let found = |tuple| mirror.get(&FlowKey::new(tuple)).map(|flow| flow.id);
+        assert_eq!((found(left.orig), found(left.reply)), (Some(left.id), Some(left.id)));
+        assert_eq!((found(ended.orig), mirror.len()), (None, 1));
+    }
+}
+
 /// A dump that takes long is not followed by the next one at once, whenever it was that something got lost.
 #[test]
 fn losses_during_dumps_are_looked_after_less_and_less_often() {
